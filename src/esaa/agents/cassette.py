@@ -1,0 +1,53 @@
+"""Recorded agents: a directory of agent results, one file for each task, asked action and attempt.
+
+`TASK.ACTION.N.json` holds the N-th output for that task and action; so the order in which parallel agents answer does
+not matter.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from esaa.agents.base import Agent, Dispatch
+from esaa.errors import AgentError
+from esaa.protocol.scheduling import Order
+
+
+class CassetteAgent:
+    """Plays a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def answer(self, dispatch: Dispatch) -> bytes:
+        """The recorded bytes. Raises `AgentError` where there is no recording."""
+        path = self._directory / cassette_name(dispatch.order)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise AgentError(
+                "CASSETTE_MISSING",
+                f"There is no recorded answer {path.name} in {self._directory}.",
+                f"Record one, or answer by hand: `esaa submit FILE --actor {dispatch.order.actor}`.",
+                errno=error.errno,
+            ) from error
+
+
+class RecordingAgent:
+    """Asks another agent and keeps what it answered, playable by `CassetteAgent`."""
+
+    def __init__(self, inner: Agent, directory: Path) -> None:
+        self._inner = inner
+        self._directory = directory
+
+    async def answer(self, dispatch: Dispatch) -> bytes:
+        """The inner agent's answer; it is on disk before it is handed on."""
+        result = await self._inner.answer(dispatch)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / cassette_name(dispatch.order)).write_bytes(result)
+        return result
+
+
+def cassette_name(order: Order) -> str:
+    """The file name of an order's answer."""
+    return f"{order.task_id}.{order.action}.{order.attempt}.json"

@@ -1,0 +1,68 @@
+"""Settings of this machine and user: flags, then `ESAA_*`, then the user's `config.toml`, then defaults.
+
+Governance (the contracts in `.roadmap/`) is not configuration: it is versioned with the project.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from esaa.errors import ConfigError
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be set. `config_dir` holds the key of the state snapshots."""
+
+    config_dir: str = ""
+    lock_timeout_s: float = 10.0
+
+
+def load_config(environ: Mapping[str, str] | None = None) -> Config:
+    """The settings in force. Raises `ConfigError` naming the source of a wrong value."""
+    variables = os.environ if environ is None else environ
+    directory = Path(variables.get("ESAA_CONFIG_DIR") or _user_config_dir(variables))
+    values: dict[str, object] = {"config_dir": str(directory)} | _user_file(directory / "config.toml")
+    timeout = variables.get("ESAA_LOCK_TIMEOUT_S")
+    if timeout is not None:
+        try:
+            values["lock_timeout_s"] = float(timeout)
+        except ValueError as error:
+            raise ConfigError(
+                "CONFIG_INVALID", f"ESAA_LOCK_TIMEOUT_S is {timeout!r}, which is no number.", "Give seconds: 10."
+            ) from error
+    try:
+        config = msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError("CONFIG_INVALID", f"{directory / 'config.toml'}: {error}.", "See docs/reference.") from error
+    if not 0 <= config.lock_timeout_s <= 3600:
+        raise ConfigError("CONFIG_INVALID", "lock_timeout_s must be between 0 and 3600.", "Give seconds: 10.")
+    return config
+
+
+def _user_file(path: Path) -> dict[str, object]:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return {}
+    import tomllib
+
+    try:
+        return dict(tomllib.loads(data.decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("CONFIG_INVALID", f"{path} is no TOML: {error}.", "Mend or remove the file.") from error
+
+
+def _user_config_dir(variables: Mapping[str, str]) -> str:
+    # platformdirs decides; on Linux its answer is known without importing it.
+    import sys
+
+    if sys.platform == "linux":
+        base = variables.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        return str(Path(base) / "esaa")
+    from platformdirs import user_config_dir
+
+    return user_config_dir("esaa")

@@ -1,0 +1,99 @@
+"""agents_swarm.yaml: who may act (actors), in which roles, served by which adapter, and who is asked for what.
+
+An *actor* is an identity, a *role* is what it may do, an *adapter* is the program behind it (DESIGN 12.5).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from esaa.contracts.values import TASK_KINDS, ContractFinding, ContractValue, ProtocolVersion, TaskKind
+
+Role = Literal["spec", "impl", "qa", "monitor"]
+
+ORCHESTRATOR = "orchestrator"
+MONITOR = "runtime-monitor"
+ACTOR_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
+
+
+class Actor(ContractValue, frozen=True, kw_only=True):
+    """One identity: its roles, and the adapter that answers for it (`manual`: a person or tool submits)."""
+
+    roles: tuple[Role, ...]
+    adapter: str = "manual"
+
+
+class Assignment(ContractValue, frozen=True, kw_only=True):
+    """Who is asked to work on a task, and with which prompt template. Several agents share the work in turn."""
+
+    agent: str | tuple[str, ...]
+    template: Literal["spec.core", "impl.core", "qa.core", "impl.hotfix"]
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The actors in their order."""
+        return (self.agent,) if isinstance(self.agent, str) else self.agent
+
+
+class Overrides(ContractValue, frozen=True, kw_only=True):
+    """Assignments that replace the ordinary one when a task carries a flag."""
+
+    when_task_flag_is_hotfix: dict[TaskKind, Assignment] = {}
+
+
+class Resolution(ContractValue, frozen=True, kw_only=True):
+    """Which assignment serves which task."""
+
+    by_task_kind: dict[TaskKind, Assignment]
+    overrides: Overrides = Overrides()
+
+
+class SwarmRegistry(ContractValue, frozen=True, kw_only=True):
+    """The actors and their duties. `review` says which actor reviews the work of which task kind."""
+
+    contract: Literal["agents_swarm"]
+    version: ProtocolVersion
+    actors: dict[str, Actor]
+    resolution: Resolution
+    review: dict[TaskKind, str]
+
+    def assignment(self, kind: TaskKind, is_hotfix: bool) -> Assignment:
+        """The assignment of a task of this kind."""
+        if is_hotfix:
+            override = self.resolution.overrides.when_task_flag_is_hotfix.get(kind)
+            if override is not None:
+                return override
+        return self.resolution.by_task_kind[kind]
+
+    def check(self) -> None:
+        """Raise `ContractFinding` where a value could not be enforced as written."""
+        for name, actor in self.actors.items():
+            if not ACTOR_NAME.fullmatch(name):
+                raise ContractFinding(f"actors: {name!r} is not a name (lower-case letters, digits, hyphens)")
+            if name == ORCHESTRATOR:
+                raise ContractFinding("actors: 'orchestrator' is the orchestrator's own name and cannot be registered")
+            if not actor.roles or len(set(actor.roles)) != len(actor.roles):
+                raise ContractFinding(f"actors.{name}.roles must name at least one role, and none twice")
+            if not actor.adapter.strip():
+                raise ContractFinding(f"actors.{name}.adapter must not be empty")
+            if "monitor" in actor.roles and (name != MONITOR or actor.roles != ("monitor",)):
+                raise ContractFinding(f"actors.{name}: the monitor role belongs to {MONITOR!r} alone")
+        if MONITOR not in self.actors or self.actors[MONITOR].roles != ("monitor",):
+            raise ContractFinding(f"actors: {MONITOR!r} with the role monitor is required")
+        for kind in TASK_KINDS:
+            if kind not in self.resolution.by_task_kind:
+                raise ContractFinding(f"resolution.by_task_kind has no entry for {kind!r}")
+            if kind not in self.review:
+                raise ContractFinding(f"review has no entry for {kind!r}")
+            for is_hotfix in (False, True):
+                assignment = self.assignment(kind, is_hotfix)
+                if not assignment.agents:
+                    raise ContractFinding(f"resolution: nobody is assigned to {kind!r}")
+                for name in assignment.agents:
+                    if name not in self.actors or kind not in self.actors[name].roles:
+                        raise ContractFinding(f"resolution: {name!r} is not an actor with the role {kind!r}")
+            if self.review[kind] not in self.actors:
+                raise ContractFinding(f"review.{kind}: {self.review[kind]!r} is not a registered actor")
+            if self.review[kind] == MONITOR:
+                raise ContractFinding(f"review.{kind}: {MONITOR!r} may only report issues")

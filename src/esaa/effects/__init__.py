@@ -1,0 +1,1 @@
+"""Effects on the project's files: idempotent, keyed by event, repaired by running again."""

@@ -1,0 +1,105 @@
+"""Publishing files: from blobs to the project's tree, by staging, fsync, rename and directory fsync.
+
+Idempotent by (event, digest): a file that already has the digest is left alone, so a crash is repaired by running
+again. A file that someone else changed in between is never overwritten; it is reported.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from esaa.effects.paths import UnsafePath, file_fault, inspect, parent_of
+from esaa.stores.blobs import BlobStore
+from esaa.stores.disk import Disk
+from esaa.stores.jsonl import storage_error
+
+_ANY_SIZE = 1 << 62
+
+
+class FileEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that an event says was written."""
+
+    event_id: str
+    path: str
+    before_sha256: str | None
+    after_sha256: str
+
+
+class Publisher:
+    """Writes the files of a project. `root` is the project, `staging` a directory on the same file system."""
+
+    def __init__(self, root: Path, staging: Path, blobs: BlobStore, disk: Disk) -> None:
+        self._root = root
+        self._staging = staging
+        self._blobs = blobs
+        self._disk = disk
+
+    def publish(self, effects: list[FileEffect]) -> list[str]:
+        """Brings the files to the state that the events say. Returns a finding for each that was left alone.
+
+        Raises `StoreError` where the disk fails; running again then goes on where it stopped.
+        """
+        findings: list[str] = []
+        for effect in _newest(effects):
+            finding = self._publish_one(effect)
+            if finding is not None:
+                findings.append(finding)
+        return findings
+
+    def _publish_one(self, effect: FileEffect) -> str | None:
+        found = inspect(self._root, effect.path, bytes_max=_ANY_SIZE, want_content=False)
+        if found.sha256 == effect.after_sha256:
+            return None
+        if found.fault is not None:
+            return f"{effect.event_id}: `{effect.path}` {found.fault} and was not written"
+        if found.sha256 != effect.before_sha256:
+            return f"{effect.event_id}: `{effect.path}` was changed by someone else and was not overwritten"
+        content = self._blobs.get(effect.after_sha256)
+        if content is None:
+            return f"{effect.event_id}: the content of `{effect.path}` is missing from .roadmap/blobs"
+        try:
+            self._replace(effect, content)
+        except UnsafePath as error:
+            return f"{effect.event_id}: `{effect.path}` {error.strerror} and was not written"
+        except OSError as error:
+            raise storage_error(self._root / effect.path, error) from error
+        return None
+
+    def _replace(self, effect: FileEffect, content: bytes) -> None:
+        self._disk.mkdir(self._staging)
+        staged = self._staging / f"{effect.event_id}-{effect.after_sha256[:16]}"
+        with parent_of(self._root, effect.path, create=True) as (directory, name):
+            mode = self._mode(directory, name)
+            fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+            try:
+                self._disk.write(fd, content)
+                self._disk.fsync(fd)
+            finally:
+                os.close(fd)
+            self._disk.rename(str(staged), name, target_dir=directory)
+            self._disk.fsync(directory)
+
+    def _mode(self, directory: int, name: str) -> int:
+        """The mode of the file that is replaced, asked on the descriptor that is written through."""
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return 0o644
+        fault = file_fault(status)
+        if fault is not None:
+            raise UnsafePath(0, fault)
+        return status.st_mode & 0o777
+
+
+def _newest(effects: list[FileEffect]) -> list[FileEffect]:
+    """One effect a path: the last digest, and the digest from before the first, so that a chain is one step."""
+    merged: dict[str, FileEffect] = {}
+    for effect in effects:
+        earlier = merged.get(effect.path)
+        before = effect.before_sha256 if earlier is None else earlier.before_sha256
+        merged[effect.path] = msgspec.structs.replace(effect, before_sha256=before)
+    return list(merged.values())
+

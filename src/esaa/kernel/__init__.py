@@ -1,0 +1,1 @@
+"""Event sourcing without a vocabulary: recorded facts, chains, canonical JSON, snapshots. Pure."""

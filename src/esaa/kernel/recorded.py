@@ -1,0 +1,36 @@
+"""Drafts (facts that were decided) and recorded events (facts that the log holds)."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+F = TypeVar("F")
+
+
+class Draft(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
+    """A fact that was decided and not yet appended. `follows` says that it follows from the first fact of its batch."""
+
+    actor: str
+    fact: F
+    follows: bool = False
+
+
+class Recorded(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
+    """A fact with its place in a stream.
+
+    `version` counts from 1 without gaps (INV-004); `ts` is informative, the order is `version`; `prev_hash` is the
+    leaf hash of the line before, in hex, where the writer chains its lines.
+    """
+
+    version: int
+    event_id: str
+    ts: str
+    actor: str
+    fact: F
+    schema_version: str
+    command_id: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    prev_hash: str | None = None

@@ -1,0 +1,64 @@
+"""The composition root: from a folder and the settings to a workspace with its stores, rules and agents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from esaa.config import Config, load_config
+from esaa.contracts.governance import Governance
+from esaa.errors import NotFound
+from esaa.protocol.evolve import PROJECTION_VERSION
+from esaa.protocol.facts import Fact
+from esaa.protocol.wire import ProtocolVocabulary
+from esaa.runtime.clock import Clock, SystemClock
+from esaa.runtime.folded_log import FoldedLog
+from esaa.runtime.workspace import Workspace
+from esaa.stores.contracts import read_governance
+from esaa.stores.disk import Disk
+from esaa.stores.jsonl import JsonlStore
+from esaa.stores.secrets import state_key
+from esaa.stores.snapshots import SnapshotStore
+
+ROADMAP = ".roadmap"
+LOG_NAME = "activity.jsonl"
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder, from `start` upwards, that has `.roadmap/`. Raises `NotFound`."""
+    for folder in (start, *start.parents):
+        if (folder / ROADMAP).is_dir():
+            return folder
+    raise NotFound(
+        "WORKSPACE_NOT_FOUND",
+        f"There is no {ROADMAP}/ in {start} or above it.",
+        "Make a workspace with `esaa init`, or name one with --root.",
+    )
+
+
+def open_workspace(
+    root: Path,
+    config: Config | None = None,
+    *,
+    clock: Clock | None = None,
+    disk: Disk | None = None,
+) -> Workspace:
+    """The workspace in `root`. Raises `NotFound`, `ContractError`; the log is read on first use."""
+    roadmap = root / ROADMAP
+    if not (roadmap / LOG_NAME).exists():
+        raise NotFound("LOG_NOT_FOUND", f"There is no log {roadmap / LOG_NAME}.", "Make a workspace with `esaa init`.")
+    return compose(root, read_governance(roadmap), config or load_config(), clock or SystemClock(), disk or Disk())
+
+
+def compose(root: Path, rules: Governance, config: Config, clock: Clock, disk: Disk) -> Workspace:
+    """A workspace from its parts; nothing is read."""
+    vocabulary = ProtocolVocabulary(rules.agent.version)
+    store: JsonlStore[Fact] = JsonlStore(root / ROADMAP / LOG_NAME, vocabulary, disk)
+    snapshots = SnapshotStore(
+        root / ROADMAP / ".esaa" / "state.snapshot",
+        disk,
+        state_key(Path(config.config_dir)),
+        "protocol",
+        PROJECTION_VERSION,
+    )
+    log = FoldedLog(store, snapshots, rules.storage.state_snapshots.every_events)
+    return Workspace(root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s)

@@ -1,0 +1,316 @@
+"""`evolve(state, recorded) -> state`: how each fact changes the state. Total: it never raises on a well-formed fact.
+
+The rules are PROJECTION_SPEC.md's. Whether a fact *should* have been recorded is not asked here (`verify` asks).
+"""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import UNSET
+
+from esaa.kernel.recorded import Recorded
+from esaa.protocol.facts import (
+    Fact,
+    FileWritten,
+    ForeignRecorded,
+    HotfixCreated,
+    IssueReported,
+    IssueResolved,
+    OutputRejected,
+    RunEnded,
+    RunStarted,
+    TaskAmended,
+    TaskClaimed,
+    TaskCompleted,
+    TaskCreated,
+    TaskReviewed,
+    VerificationFailed,
+    VerificationPassed,
+    VerificationStarted,
+    ViewMutated,
+)
+from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Receipt, Run, State, UnknownActors, Verified, Work
+from esaa.protocol.task_table import Task
+
+PROJECTION_VERSION = 1
+"""Raised with every change of these rules; a snapshot of another version is discarded."""
+
+_replace = msgspec.structs.replace
+
+
+def evolve(state: State, recorded: Recorded[Fact]) -> State:
+    """The state after one more event. Takes ownership of `state`."""
+    header = state.header
+    if header.schema_version is None:
+        header.schema_version = recorded.schema_version
+    header.last_seq = recorded.version
+    header.last_ts = recorded.ts
+    fact = recorded.fact
+    match fact:
+        case VerificationStarted() | FileWritten() | ForeignRecorded():
+            pass
+        case VerificationPassed():
+            header.verified = _OK
+        case ViewMutated():
+            _view_mutated(state, fact)
+        case TaskClaimed():
+            _claimed(state, fact, recorded)
+        case TaskCompleted():
+            _completed(state, fact, recorded)
+        case TaskReviewed():
+            _reviewed(state, fact, recorded)
+        case TaskCreated() | HotfixCreated():
+            _created(state, fact)
+        case OutputRejected():
+            _rejected(state, fact, recorded)
+        case IssueReported():
+            _reported(state, fact, recorded)
+        case IssueResolved():
+            _resolved(state, fact, recorded)
+        case RunStarted():
+            _run_started(state, fact)
+        case RunEnded():
+            header.run = _replace(header.run, status=fact.status, is_open=False)
+        case VerificationFailed():
+            header.verified = Verified(status=fact.verify_status or "mismatch", events_since=0)
+        case TaskAmended():
+            _amended(state, fact)
+        case _:
+            assert_never(fact)
+    if isinstance(fact, _PROJECTED):
+        header.verified = Verified(status="unknown", events_since=header.verified.events_since + 1)
+    if recorded.command_id is not None:
+        _receipt(state, recorded.command_id, recorded.version)
+    return state
+
+
+_PROJECTED = (TaskClaimed, TaskCompleted, TaskReviewed, TaskCreated, TaskAmended, RunStarted)
+_OK = Verified(status="ok", events_since=0)
+
+
+def _receipt(state: State, command_id: str, version: int) -> None:
+    known = state.header.receipts.get(command_id)
+    first = version if known is None else known.first_seq
+    state.header.receipts[command_id] = Receipt(first_seq=first, last_seq=version)
+
+
+def _run_started(state: State, fact: RunStarted) -> None:
+    header = state.header
+    if fact.project_name is not UNSET:
+        header.project_name = fact.project_name or PROJECT_NAME
+    if fact.audit_scope is not UNSET:
+        header.audit_scope = fact.audit_scope or AUDIT_SCOPE
+    header.run = Run(
+        run_id=fact.run_id,
+        status=fact.status,
+        master_correlation_id=fact.master_correlation_id,
+        baseline_id=fact.baseline_id,
+        count=header.run.count + 1,
+        is_open=True,
+    )
+    header.receipts = {}
+
+
+def _created(state: State, fact: TaskCreated) -> None:
+    task = Task(
+        task_id=fact.task_id,
+        task_kind=fact.task_kind,
+        title=fact.title,
+        description=fact.title if fact.description is UNSET else fact.description,
+        status="todo",
+        depends_on=() if fact.depends_on is UNSET else fact.depends_on,
+        targets=[] if fact.targets is UNSET else fact.targets,
+        outputs={"files": []} if fact.outputs is UNSET else fact.outputs,
+    )
+    changes: dict[str, Any] = {}
+    if isinstance(fact, HotfixCreated) or fact.is_hotfix is True:
+        changes["is_hotfix"] = True if fact.is_hotfix is UNSET else fact.is_hotfix
+        for name in ("issue_id", "fixes", "scope_patch", "required_verification", "baseline_id"):
+            value = getattr(fact, name)
+            if value is not UNSET:
+                changes[name] = value
+    if fact.boundary_grant is not UNSET and fact.boundary_grant:
+        changes["boundary_grant"] = _slashes(fact.boundary_grant)
+    if fact.plugin is not UNSET and fact.plugin:
+        changes["plugin"] = fact.plugin
+    for name in ("task_type", "acceptance_criteria", "required_review_mode", "supersedes"):
+        value = getattr(fact, name)
+        if value is not UNSET:
+            changes[name] = value
+    if fact.executable_checks is not UNSET:
+        changes["executable_checks"] = tuple(sorted(set(fact.executable_checks)))
+    state.tasks.add(_replace(task, **changes) if changes else task)
+    if fact.supersedes is not UNSET:
+        for old_id in fact.supersedes:
+            _superseded(state, old_id, fact.task_id)
+    if isinstance(fact, HotfixCreated) and isinstance(fact.issue_id, str):
+        issue = state.header.issues.get(fact.issue_id)
+        if issue is not None:
+            state.header.issues[issue.issue_id] = _replace(issue, hotfix_task_id=fact.task_id)
+
+
+def _superseded(state: State, old_id: str, new_id: str) -> None:
+    old = state.tasks.get(old_id)
+    if old is not None:
+        known = list(old.superseded_by) if isinstance(old.superseded_by, list | tuple) else []
+        if new_id not in known:
+            state.tasks.put(_replace(old, superseded_by=[*known, new_id]))
+
+
+_AMENDABLE = (
+    "boundary_grant",
+    "scope_patch",
+    "description",
+    "title",
+    "acceptance_criteria",
+    "task_kind",
+    "task_type",
+    "depends_on",
+    "required_review_mode",
+    "required_verification",
+)
+
+
+def _amended(state: State, fact: TaskAmended) -> None:
+    task = state.tasks.get(fact.task_id)
+    if task is None or task.status != "todo":
+        return
+    changes: dict[str, Any] = {name: value for name in _AMENDABLE if (value := getattr(fact, name)) and value is not UNSET}
+    if fact.boundary_grant is not UNSET:
+        changes["boundary_grant"] = _slashes(fact.boundary_grant) if fact.boundary_grant else UNSET
+    if fact.executable_checks is not UNSET and fact.executable_checks:
+        changes["executable_checks"] = tuple(sorted(set(fact.executable_checks)))
+    if isinstance(fact.outputs, dict) and "files" in fact.outputs:
+        changes["outputs"] = {"files": fact.outputs["files"]}
+    if changes:
+        state.tasks.put(_replace(task, **changes))
+
+
+def _claimed(state: State, fact: TaskClaimed, recorded: Recorded[Fact]) -> None:
+    task = state.tasks.get(fact.task_id)
+    if task is not None:
+        state.tasks.put(_replace(task, status="in_progress", assigned_to=recorded.actor, started_at=recorded.ts))
+        _attempt(state, fact.task_id, "claim", recorded.ts)
+
+
+def _completed(state: State, fact: TaskCompleted, recorded: Recorded[Fact]) -> None:
+    task = state.tasks.get(fact.task_id)
+    if task is None:
+        return
+    changes: dict[str, Any] = {"status": "review"}
+    if fact.verification is not UNSET and fact.verification:
+        changes["verification"] = fact.verification
+    if fact.issue_id is not UNSET:
+        changes["issue_id"] = fact.issue_id
+    if fact.fixes is not UNSET:
+        changes["fixes"] = fact.fixes
+    state.tasks.put(_replace(task, **changes))
+    _attempt(state, fact.task_id, "complete", recorded.ts)
+
+
+def _reviewed(state: State, fact: TaskReviewed, recorded: Recorded[Fact]) -> None:
+    task = state.tasks.get(fact.task_id)
+    if task is None:
+        return
+    if fact.decision == "approve":
+        state.tasks.put(_replace(task, status="done", completed_at=recorded.ts))
+        state.header.work.pop(fact.task_id, None)
+    else:
+        state.tasks.put(_replace(task, status="in_progress"))
+        _attempt(state, fact.task_id, "review", recorded.ts)
+
+
+def _attempt(state: State, task_id: str, slot: str, ts: str) -> None:
+    work = state.work(task_id)
+    changes: dict[str, Any] = {slot: getattr(work, slot) + 1, "since": ts, "rejected_at": None, "last_rejection": None}
+    state.header.work[task_id] = _replace(work, **changes)
+
+
+_SLOT_OF_STATUS = {"todo": "claim", "in_progress": "complete", "review": "review"}
+
+
+def _rejected(state: State, fact: OutputRejected, recorded: Recorded[Fact]) -> None:
+    if fact.count is not UNSET:
+        state.header.unknown_actors = UnknownActors(recorded_at=recorded.ts)
+    task = None if fact.task_id is None else state.tasks.get(fact.task_id)
+    if task is None or task.status == "done" or fact.counts is False:
+        return
+    work = state.work(task.task_id)
+    slot = _SLOT_OF_STATUS.get(task.status, "complete")
+    changes: dict[str, Any] = {
+        slot: getattr(work, slot) + 1,
+        "attempts": work.attempts + 1,
+        "since": recorded.ts,
+        "rejected_at": recorded.ts,
+        "last_rejection": {
+            "error_code": fact.error_code,
+            "message": fact.message,
+            "hint": "" if fact.hint is UNSET else fact.hint,
+            "layer": "" if fact.layer is UNSET else fact.layer,
+        },
+    }
+    state.header.work[task.task_id] = _replace(work, **changes)
+
+
+def _reported(state: State, fact: IssueReported, recorded: Recorded[Fact]) -> None:
+    header = state.header
+    affected = {} if fact.affected is UNSET else fact.affected
+    baseline = affected.get("baseline_id") if isinstance(affected, dict) else None
+    known = header.issues.get(fact.issue_id)
+    header.issues[fact.issue_id] = Issue(
+        issue_id=fact.issue_id,
+        status="open",
+        severity=fact.severity,
+        title=fact.title,
+        baseline_id=baseline if isinstance(baseline, str) else None,
+        affected=affected,
+        evidence={} if fact.evidence is UNSET else fact.evidence,
+        resolution={},
+        reported_by_task_id=fact.task_id,
+        fixes_task_id=fact.fixes or None if fact.fixes is not UNSET else None,
+        hotfix_task_id=None if known is None else known.hotfix_task_id,
+        created_event_seq=recorded.version if known is None else known.created_event_seq,
+        resolved_event_seq=None,
+    )
+    if fact.category == "process" and fact.subtype == "lesson" and isinstance(fact.lesson, dict):
+        header.lessons.append(_lesson(f"LES-{len(header.lessons) + 1:04d}", fact))
+    task = state.tasks.get(fact.task_id)
+    owner_speaks = task is not None and task.status != "done" and recorded.actor != "runtime-monitor"
+    if owner_speaks and task is not None and task.status in _SLOT_OF_STATUS:
+        work = state.work(task.task_id)
+        slot = _SLOT_OF_STATUS[task.status]
+        changes: dict[str, Any] = {slot: getattr(work, slot) + 1}
+        header.work[task.task_id] = _replace(work, **changes)
+
+
+def _lesson(lesson_id: str, fact: IssueReported) -> dict[str, Any]:
+    return {
+        "lesson_id": lesson_id,
+        "status": "active",
+        "title": fact.title,
+        **fact.lesson,
+        "source_refs": [{"type": "issue", "ref": fact.issue_id}],
+    }
+
+
+def _resolved(state: State, fact: IssueResolved, recorded: Recorded[Fact]) -> None:
+    issue = state.header.issues.get(fact.issue_id)
+    if issue is None:
+        return
+    resolution = {} if fact.resolution is UNSET else fact.resolution
+    issue = _replace(issue, status="resolved", resolution=resolution, resolved_event_seq=recorded.version)
+    state.header.issues[fact.issue_id] = issue
+    work = state.header.work.get(issue.about_task_id)
+    if work is not None:
+        state.header.work[issue.about_task_id] = _replace(work, attempts=0, since=recorded.ts, rejected_at=None)
+
+
+def _view_mutated(state: State, fact: ViewMutated) -> None:
+    if isinstance(fact.lessons, list):
+        state.header.lessons = [lesson for lesson in fact.lessons if isinstance(lesson, dict)]
+
+
+def _slashes(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(path.replace("\\", "/") for path in paths)

@@ -1,0 +1,116 @@
+"""The audit of the read models as they lie on disk, against the projection.
+
+In esaa's own log every byte counts. In another writer's log only the hashed part of the roadmap is an error; what
+else differs is a warning.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO
+
+from esaa.kernel.canonical import canonical, sha256_hex
+from esaa.kernel.findings import Severity
+from esaa.kernel.strict_json import NotStrict, loads_strict
+from esaa.protocol.issues import issues_json
+from esaa.protocol.lessons import lessons_json
+from esaa.protocol.roadmap import projection_hash, roadmap_json, roadmap_pieces
+from esaa.protocol.verify import LogAudit
+
+_PROJECT = "Run `esaa project` to write it again from the log (`esaa doctor --repair` does too)."
+
+
+def audit_roadmap(audit: LogAudit, file: BinaryIO) -> None:
+    """Compares an open `roadmap.json` with the projection, piece by piece."""
+    if all(file.read(len(piece)) == piece for piece in roadmap_pieces(audit.state, keep_texts=False)):
+        if not file.read(1):
+            return
+    file.seek(0)
+    found = _value(file.read(), "roadmap.json", audit)
+    if not isinstance(found, dict):
+        return
+    expected: Any = json.loads(roadmap_json(audit.state))
+    if _hashed(found) != projection_hash(audit.state):
+        where = _first_difference(expected, found)
+        _differs(audit, "roadmap.json", f"differs from the projection of the log at {where}", "error")
+    elif found != expected:
+        where = _first_difference(expected, found)
+        _differs(audit, "roadmap.json", f"differs from the projection at {where}", _own(audit))
+    elif audit.is_chained:
+        _differs(audit, "roadmap.json", "holds the right values in other bytes", "error")
+
+
+def audit_issues(audit: LogAudit, data: bytes) -> None:
+    """Compares `issues.json`."""
+    _audit_small(audit, "issues.json", data, issues_json(audit.state))
+
+
+def audit_lessons(audit: LogAudit, data: bytes) -> None:
+    """Compares `lessons.json`."""
+    _audit_small(audit, "lessons.json", data, lessons_json(audit.state))
+
+
+def audit_missing(audit: LogAudit, name: str) -> None:
+    """A read model that is not there."""
+    _differs(audit, name, "is missing", _own(audit))
+
+
+def _audit_small(audit: LogAudit, name: str, data: bytes, expected: bytes) -> None:
+    if data == expected:
+        return
+    found = _value(data, name, audit)
+    if found is None:
+        return
+    wanted = json.loads(expected)
+    if found != wanted:
+        _differs(audit, name, f"differs from the projection at {_first_difference(wanted, found)}", _own(audit))
+    elif audit.is_chained:
+        _differs(audit, name, "holds the right values in other bytes", "error")
+
+
+def _own(audit: LogAudit) -> Severity:
+    return "error" if audit.is_chained else "warning"
+
+
+def _differs(audit: LogAudit, name: str, message: str, severity: Severity) -> None:
+    audit.add(
+        "READ_MODEL_DIFFERS", None, f"{name} {message}", _PROJECT, severity=severity, effect="mismatch", where=name
+    )
+
+
+def _value(data: bytes, name: str, audit: LogAudit) -> Any:
+    try:
+        return loads_strict(data, bytes_max=1 << 40)
+    except NotStrict as error:
+        _differs(audit, name, f"is not strict JSON: {error}", "error")
+        return None
+
+
+def _hashed(roadmap: dict[str, Any]) -> str:
+    meta = roadmap.get("meta")
+    part = {
+        "schema_version": meta.get("schema_version") if isinstance(meta, dict) else None,
+        "project": roadmap.get("project"),
+        "tasks": roadmap.get("tasks"),
+        "indexes": roadmap.get("indexes"),
+    }
+    return sha256_hex(canonical(part) + b"\n")
+
+
+def _first_difference(expected: Any, found: Any, path: str = "") -> str:
+    """The JSON pointer of the first place where two values differ, and what stands there."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in [*expected, *(key for key in found if key not in expected)]:
+            if expected.get(key) != found.get(key) or (key in expected) != (key in found):
+                return _first_difference(expected.get(key), found.get(key), f"{path}/{key}")
+    if isinstance(expected, list) and isinstance(found, list):
+        for number, (left, right) in enumerate(zip(expected, found, strict=False)):
+            if left != right:
+                return _first_difference(left, right, f"{path}/{number}")
+        return f"{path or '/'} ({len(found)} items where {len(expected)} belong)"
+    return f"{path or '/'} ({_short(found)} where {_short(expected)} belongs)"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

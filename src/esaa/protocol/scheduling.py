@@ -1,0 +1,151 @@
+"""What can be worked on next: eligible tasks, what the others wait for, deadlocks. Pure, over the folded state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from esaa.contracts.governance import Governance
+from esaa.protocol.attempts import cooldown_end, deadline, parse_ts
+from esaa.protocol.blocking import blocking_issue, pending_hotfix
+from esaa.protocol.boundaries import write_set
+from esaa.protocol.paths import overlap
+from esaa.protocol.state import State
+from esaa.protocol.task_table import Task
+from esaa.protocol.transitions import ACTION_OF_STATUS, responsible_actor
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent is to be asked: who, about which task, for which act, the how-manieth time, and with what template."""
+
+    task_id: str
+    action: str
+    actor: str
+    attempt: int
+    template: str
+    deadline: str | None = None
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that cannot be worked on now, and why. `until` is a time, where time alone helps."""
+
+    task_id: str
+    reason: str
+    until: str | None = None
+    is_blocked: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What can go on now, what waits, and the tasks that nothing will ever free (a deadlock)."""
+
+    orders: tuple[Order, ...]
+    waiting: tuple[Waiting, ...]
+    deadlocked: tuple[Waiting, ...]
+    is_finished: bool
+
+
+def plan(state: State, rules: Governance, now: str, in_flight: Collection[str] = ()) -> Plan:
+    """The orders that may be given now, hotfixes first, then in creation order.
+
+    Two tasks whose write sets may meet are not in flight at once (`dispatch.conflicts: serialise`).
+    """
+    pending = sorted(state.tasks.pending(), key=lambda task: task.is_hotfix is not True)
+    active = [task for task in pending if task.status != "todo" or task.task_id in in_flight]
+    orders: list[Order] = []
+    waiting: list[Waiting] = []
+    for task in pending:
+        if task.task_id in in_flight:
+            continue
+        obstacle = _obstacle(task, state, rules, now)
+        if obstacle is None and task.status == "todo":
+            obstacle = _conflict(task, active, rules)
+        if obstacle is not None:
+            waiting.append(obstacle)
+            continue
+        order = _order(task, state, rules)
+        if order is None:
+            waiting.append(Waiting(task_id=task.task_id, reason=f"its kind {task.task_kind} has no agent"))
+            continue
+        orders.append(order)
+        active.append(task)
+    stuck = () if orders or in_flight else tuple(_deadlocked(waiting, state))
+    return Plan(
+        orders=tuple(orders),
+        waiting=tuple(waiting),
+        deadlocked=stuck,
+        is_finished=not pending and len(state.tasks) > 0,
+    )
+
+
+def _obstacle(task: Task, state: State, rules: Governance, now: str) -> Waiting | None:
+    issue = blocking_issue(task, state, rules)
+    if issue is not None:
+        reason = f"blocked by the {issue.severity} issue {issue.issue_id}"
+        return Waiting(task_id=task.task_id, reason=reason, is_blocked=True)
+    hotfix = pending_hotfix(task, state)
+    if hotfix is not None:
+        return Waiting(task_id=task.task_id, reason=f"waits for the hotfix {hotfix}")
+    if task.status == "todo":
+        undone = [name for name in task.depends_on if (other := state.task(name)) is None or other.status != "done"]
+        if undone:
+            return Waiting(task_id=task.task_id, reason=f"waits for {', '.join(undone)}")
+    free = cooldown_end(task, state, rules)
+    if free is not None and parse_ts(now) < free:
+        return Waiting(task_id=task.task_id, reason="pauses after a rejection", until=f"{free:%Y-%m-%dT%H:%M:%SZ}")
+    return None
+
+
+def _conflict(task: Task, active: list[Task], rules: Governance) -> Waiting | None:
+    mine = write_set(task, rules.agent)
+    for other in active:
+        if other.task_id != task.task_id:
+            meeting = overlap(mine, write_set(other, rules.agent))
+            if meeting is not None:
+                reason = f"would write `{meeting}` at the same time as {other.task_id}"
+                return Waiting(task_id=task.task_id, reason=reason)
+    return None
+
+
+def _order(task: Task, state: State, rules: Governance) -> Order | None:
+    actor = responsible_actor(task, state, rules)
+    action = ACTION_OF_STATUS.get(task.status)
+    if actor is None or action is None:
+        return None
+    end = deadline(task, state, rules)
+    work = state.work(task.task_id)
+    return Order(
+        task_id=task.task_id,
+        action=action,
+        actor=actor,
+        attempt=int(getattr(work, action)) + 1,
+        template=_template(task, action, actor, rules),
+        deadline=None if end is None else f"{end:%Y-%m-%dT%H:%M:%SZ}",
+    )
+
+
+def _template(task: Task, action: str, actor: str, rules: Governance) -> str:
+    if action == "review":
+        roles = rules.swarm.actors[actor].roles
+        return f"{'qa' if 'qa' in roles else roles[0]}.core"
+    return rules.swarm.assignment(task.task_kind, task.is_hotfix is True).template  # type: ignore[arg-type]
+
+
+def _deadlocked(waiting: list[Waiting], state: State) -> list[Waiting]:
+    """The waiting tasks that neither time, nor a person's resolving an issue, nor another task can free."""
+    by_id = {one.task_id: one for one in waiting}
+    freeable = {one.task_id for one in waiting if one.until is not None or one.is_blocked}
+    grew = True
+    while grew:
+        grew = False
+        for one in waiting:
+            if one.task_id in freeable:
+                continue
+            task = state.task(one.task_id)
+            names = [] if task is None else [name for name in task.depends_on if name in by_id or name not in state.tasks]
+            hotfix = None if task is None else pending_hotfix(task, state)
+            others = [*names, *([hotfix] if hotfix is not None else [])]
+            if others and all(name in freeable for name in others):
+                freeable.add(one.task_id)
+                grew = True
+    return [one for one in waiting if one.task_id not in freeable]

@@ -1,0 +1,235 @@
+"""Tasks in creation order, indexed by id, each with its canonical and pretty text cached.
+
+A state that comes from a snapshot holds texts only; a task is decoded when it is touched. So a command that claims
+one task of a hundred thousand decodes one, and a projection hash costs hashing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from esaa.kernel.canonical import canonical, compact
+
+
+class Immutability(msgspec.Struct, frozen=True):
+    """The promise that every task carries (INV-001)."""
+
+    done_is_immutable: bool = True
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as `roadmap.json` shows it; the order of the fields is the order on disk. Absent fields are `UNSET`."""
+
+    task_id: str
+    task_kind: str
+    title: str
+    description: str
+    status: str
+    depends_on: tuple[str, ...]
+    targets: Any  # as sent
+    outputs: Any  # as sent
+    immutability: Immutability = Immutability()
+    is_hotfix: Any = UNSET
+    issue_id: Any = UNSET
+    fixes: Any = UNSET
+    scope_patch: Any = UNSET
+    required_verification: Any = UNSET
+    baseline_id: Any = UNSET
+    boundary_grant: tuple[str, ...] | UnsetType = UNSET
+    plugin: Any = UNSET
+    task_type: Any = UNSET
+    acceptance_criteria: Any = UNSET
+    required_review_mode: Any = UNSET
+    supersedes: tuple[str, ...] | UnsetType = UNSET
+    executable_checks: tuple[str, ...] | UnsetType = UNSET
+    superseded_by: Any = UNSET
+    assigned_to: str | UnsetType = UNSET
+    started_at: str | UnsetType = UNSET
+    verification: Any = UNSET
+    completed_at: str | UnsetType = UNSET
+
+    @property
+    def output_files(self) -> tuple[str, ...]:
+        """The files that the task declares, where they are declared as the protocol says."""
+        files = self.outputs.get("files") if isinstance(self.outputs, dict) else None
+        return tuple(name for name in files if isinstance(name, str)) if isinstance(files, list) else ()
+
+
+_TASK = msgspec.json.Decoder(Task)
+
+
+class TaskTable:
+    """An ordered map of tasks with cached texts, counts by status and kind, and the ids that are not done."""
+
+    __slots__ = ("_canonical", "_index", "_pretty", "_tasks", "by_kind", "by_status", "unfinished")
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+        self._tasks: list[Task | None] = []
+        self._canonical: list[bytes | None] = []
+        self._pretty: list[bytes | None] = []
+        self.by_status: dict[str, int] = {}
+        self.by_kind: dict[str, int] = {}
+        self.unfinished: dict[str, None] = {}
+
+    def copy(self) -> TaskTable:
+        """A table that can be changed without touching this one."""
+        table = TaskTable()
+        table._index = dict(self._index)
+        table._tasks = list(self._tasks)
+        table._canonical = list(self._canonical)
+        table._pretty = list(self._pretty)
+        table.by_status = dict(self.by_status)
+        table.by_kind = dict(self.by_kind)
+        table.unfinished = dict(self.unfinished)
+        return table
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, task_id: str) -> bool:
+        return task_id in self._index
+
+    def __iter__(self) -> Iterator[Task]:
+        for ordinal in range(len(self._tasks)):
+            yield self._at(ordinal)
+
+    def ids(self) -> list[str]:
+        """All ids in creation order, without decoding a task."""
+        return list(self._index)
+
+    def ordinal(self, task_id: str) -> int:
+        """The place of a task in creation order."""
+        return self._index[task_id]
+
+    def get(self, task_id: str) -> Task | None:
+        """A task by id, or None."""
+        ordinal = self._index.get(task_id)
+        return None if ordinal is None else self._at(ordinal)
+
+    def pending(self) -> list[Task]:
+        """The tasks that are not done, in creation order."""
+        return [self._at(ordinal) for ordinal in sorted(self._index[task_id] for task_id in self.unfinished)]
+
+    def add(self, task: Task) -> None:
+        """Appends a task. An id that is there already is replaced (a log of another writer may do that)."""
+        ordinal = self._index.get(task.task_id)
+        if ordinal is not None:
+            self.put(task)
+            return
+        self._index[task.task_id] = len(self._tasks)
+        self._tasks.append(task)
+        self._canonical.append(None)
+        self._pretty.append(None)
+        self._count(task, 1)
+
+    def put(self, task: Task) -> None:
+        """Replaces the task with the same id."""
+        ordinal = self._index[task.task_id]
+        self._count(self._at(ordinal), -1)
+        self._tasks[ordinal] = task
+        self._canonical[ordinal] = None
+        self._pretty[ordinal] = None
+        self._count(task, 1)
+
+    def canonical_texts(self) -> list[bytes]:
+        """The canonical JSON of each task, from the cache where it has not changed."""
+        texts = self._canonical
+        for ordinal, text in enumerate(texts):
+            if text is None:
+                texts[ordinal] = canonical(self._tasks[ordinal])
+        return texts  # type: ignore[return-value]  # every None was filled above
+
+    def pretty_texts(self, *, keep: bool = True) -> Iterator[bytes]:
+        """The text of each task as it stands in `roadmap.json`, indented by four spaces from its second line on.
+
+        With `keep` the texts that had to be made are cached.
+        """
+        for ordinal, text in enumerate(self._pretty):
+            if text is None:
+                text = pretty_task(self._tasks[ordinal])
+                if keep:
+                    self._pretty[ordinal] = text
+            yield text
+
+    def dump(self) -> list[bytes]:
+        """The table as sections of a snapshot. `load` is the inverse."""
+        canonical_texts, pretty_texts = self.canonical_texts(), list(self.pretty_texts())
+        columns = {
+            "ids": list(self._index),
+            "canonical_sizes": [len(text) for text in canonical_texts],
+            "pretty_sizes": [len(text) for text in pretty_texts],
+            "by_status": self.by_status,
+            "by_kind": self.by_kind,
+            "unfinished": list(self.unfinished),
+        }
+        return [msgspec.json.encode(columns), b"".join(canonical_texts), b"".join(pretty_texts)]
+
+    @classmethod
+    def load(cls, sections: list[memoryview]) -> TaskTable:
+        """The table of a snapshot's sections; no task is decoded."""
+        columns = msgspec.json.decode(sections[0], type=_Columns)
+        table = cls()
+        table._index = {task_id: ordinal for ordinal, task_id in enumerate(columns.ids)}
+        table._tasks = [None] * len(columns.ids)
+        table._canonical = _slices(bytes(sections[1]), columns.canonical_sizes)
+        table._pretty = _slices(bytes(sections[2]), columns.pretty_sizes)
+        table.by_status = columns.by_status
+        table.by_kind = columns.by_kind
+        table.unfinished = dict.fromkeys(columns.unfinished)
+        return table
+
+    def _at(self, ordinal: int) -> Task:
+        task = self._tasks[ordinal]
+        if task is None:
+            # The pretty text keeps the order of the keys inside values as they were sent; the canonical one does not.
+            text = self._pretty[ordinal]
+            assert text is not None
+            task = _TASK.decode(text)
+            self._tasks[ordinal] = task
+        return task
+
+    def _count(self, task: Task, step: int) -> None:
+        _bump(self.by_status, task.status, step)
+        _bump(self.by_kind, task.task_kind, step)
+        if task.status == "done":
+            self.unfinished.pop(task.task_id, None)
+        elif step > 0:
+            self.unfinished[task.task_id] = None
+
+
+class _Columns(msgspec.Struct):
+    ids: list[str]
+    canonical_sizes: list[int]
+    pretty_sizes: list[int]
+    by_status: dict[str, int]
+    by_kind: dict[str, int]
+    unfinished: list[str]
+
+
+def pretty_task(task: Task | None) -> bytes:
+    """A task with indent 2, shifted as it stands inside the roadmap's list."""
+    wrapped = msgspec.json.format(b'{"t":[' + compact(task) + b"]}", indent=2)
+    start, end = wrapped.index(b"{", 1), wrapped.rindex(b"}", 0, -1) + 1
+    return wrapped[start:end]
+
+
+def _slices(blob: bytes, sizes: list[int]) -> list[bytes | None]:
+    slices: list[bytes | None] = []
+    at = 0
+    for size in sizes:
+        slices.append(blob[at : at + size])
+        at += size
+    return slices
+
+
+def _bump(counts: dict[str, int], key: str, step: int) -> None:
+    count = counts.get(key, 0) + step
+    if count:
+        counts[key] = count
+    else:
+        del counts[key]

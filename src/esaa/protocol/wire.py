@@ -1,0 +1,192 @@
+"""Lines of `activity.jsonl` to recorded facts and back. Nothing else knows the envelope (FORMATS).
+
+Reads 0.3.0 (legacy shim), 0.4.0 and 0.4.1; writes 0.4.0 or 0.4.1. Readers accept unknown envelope keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from esaa.kernel.recorded import Recorded
+from esaa.kernel.strict_json import NotStrict, loads_strict
+from esaa.kernel.vocabulary import MalformedLine
+from esaa.protocol.facts import FACT_TYPES, Fact, ForeignRecorded, TaskReviewed
+
+SUPPORTED = ("0.3.0", "0.4.0", "0.4.1")
+LEGACY = "0.3.0"
+_LEGACY_ACTIONS = {"run.init": "run.start"}
+_REQUIRED = ("event_id", "event_seq", "ts", "actor", "action", "payload")
+_NO_PAYLOAD = msgspec.Raw(b"{}")
+
+
+class Envelope(msgspec.Struct, kw_only=True):
+    """The keys around a payload, as read. The payload stays raw until its action is known."""
+
+    event_id: str
+    event_seq: int
+    ts: str
+    actor: str
+    action: str
+    schema_version: str = LEGACY
+    payload: msgspec.Raw | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+    reviewer_role: str | None | UnsetType = UNSET
+    command_id: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    prev_hash: str | None = None
+
+
+class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+    schema_version: str
+    event_id: str
+    event_seq: int
+    ts: str
+    actor: str
+    action: str
+    payload: Any  # a Fact: its fields are the payload's keys
+    reviewer_role: str | UnsetType = UNSET
+    command_id: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    prev_hash: str | None = None
+
+
+class _ReviewPayload(TaskReviewed, kw_only=True):
+    """Older 0.4.1 writers put the reviewer's role into the payload."""
+
+    _reviewer_role: str | UnsetType = UNSET
+
+
+_ENVELOPE = msgspec.json.Decoder(Envelope)
+_PAYLOADS: dict[str, msgspec.json.Decoder[Any]] = {
+    fact.action_name: msgspec.json.Decoder(_ReviewPayload if fact is TaskReviewed else fact) for fact in FACT_TYPES
+}
+_ENCODER = msgspec.json.Encoder()
+_UNTYPED = msgspec.json.Decoder()
+
+
+class ProtocolVocabulary:
+    """The protocol's events as lines. `schema_version` is what new lines carry."""
+
+    def __init__(self, schema_version: str = "0.4.0") -> None:
+        self._schema_version = schema_version
+
+    @property
+    def schema_version(self) -> str:
+        """The version that new lines carry."""
+        return self._schema_version
+
+    def event_id(self, version: int) -> str:
+        """`EV-%08d` of the seq (INV-004)."""
+        return f"EV-{version:08d}"
+
+    def encode(self, recorded: Recorded[Fact]) -> bytes:
+        """One compact line; keys in the order of FORMATS, `prev_hash` last."""
+        fact = recorded.fact
+        role: str | UnsetType = UNSET
+        payload: object = fact
+        if isinstance(fact, TaskReviewed):
+            role = fact.reviewer_role
+            payload = msgspec.structs.replace(fact, reviewer_role=UNSET)
+        elif isinstance(fact, ForeignRecorded):
+            payload = {} if fact.payload is UNSET else fact.payload
+        return _ENCODER.encode(
+            _Line(
+                schema_version=recorded.schema_version,
+                event_id=recorded.event_id,
+                event_seq=recorded.version,
+                ts=recorded.ts,
+                actor=recorded.actor,
+                action=action_of(fact),
+                payload=payload,
+                reviewer_role=role,
+                command_id=recorded.command_id,
+                correlation_id=recorded.correlation_id,
+                causation_id=recorded.causation_id,
+                prev_hash=recorded.prev_hash,
+            )
+        )
+
+    def decode(self, line: bytes) -> Recorded[Fact]:
+        """The event of a line. Raises `MalformedLine` with JSONL_INVALID, EVENT_MISSING_FIELDS or SCHEMA_INVALID."""
+        try:
+            envelope = _ENVELOPE.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _malformed(line, error) from None
+        return Recorded(
+            version=envelope.event_seq,
+            event_id=envelope.event_id,
+            ts=envelope.ts,
+            actor=envelope.actor,
+            fact=self._fact(envelope),
+            schema_version=envelope.schema_version,
+            command_id=envelope.command_id,
+            correlation_id=envelope.correlation_id,
+            causation_id=envelope.causation_id,
+            prev_hash=envelope.prev_hash,
+        )
+
+    def _fact(self, envelope: Envelope) -> Fact:
+        payload = envelope.payload
+        if payload is UNSET:
+            if envelope.schema_version != LEGACY:
+                raise MalformedLine("EVENT_MISSING_FIELDS", "the event has no `payload`")
+            payload = _NO_PAYLOAD if envelope.data is UNSET else envelope.data
+        action = envelope.action
+        if envelope.schema_version == LEGACY:
+            action = _LEGACY_ACTIONS.get(action, action)
+        decoder = _PAYLOADS.get(action)
+        if decoder is None:
+            return ForeignRecorded(name=action, payload=_UNTYPED.decode(payload))
+        try:
+            fact: Fact = decoder.decode(payload)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedLine("SCHEMA_INVALID", f"the payload of `{action}` is malformed: {error}") from None
+        if action == "review":
+            return _review(cast("_ReviewPayload", fact), envelope.reviewer_role)
+        return fact
+
+
+def action_of(fact: Fact) -> str:
+    """The wire name of a fact."""
+    return fact.name if isinstance(fact, ForeignRecorded) else fact.action_name
+
+
+def payload_of(fact: Fact) -> dict[str, Any]:
+    """The payload of a fact as builtins, for display."""
+    if isinstance(fact, ForeignRecorded):
+        return {} if fact.payload is UNSET else dict(fact.payload)
+    builtins: dict[str, Any] = msgspec.to_builtins(fact)
+    if isinstance(fact, TaskReviewed):
+        builtins.pop("reviewer_role", None)
+    return builtins
+
+
+def _review(fact: _ReviewPayload, role: str | None | UnsetType) -> TaskReviewed:
+    if role is UNSET or role is None:
+        role = fact._reviewer_role
+    return TaskReviewed(
+        task_id=fact.task_id,
+        prior_status=fact.prior_status,
+        notes=fact.notes,
+        decision=fact.decision,
+        tasks=fact.tasks,
+        reviewer_role=role,
+    )
+
+
+def _malformed(line: bytes, error: Exception) -> MalformedLine:
+    try:
+        value = loads_strict(line)
+    except NotStrict as strict:
+        return MalformedLine("JSONL_INVALID", f"the line is not strict JSON: {strict}")
+    if not isinstance(value, dict):
+        return MalformedLine("JSONL_INVALID", "the line is not a JSON object")
+    missing = [key for key in _REQUIRED if key not in value and not (key == "payload" and "data" in value)]
+    if missing:
+        return MalformedLine("EVENT_MISSING_FIELDS", f"the event has no `{'`, `'.join(missing)}`")
+    return MalformedLine("SCHEMA_INVALID", f"the envelope is malformed: {error}")

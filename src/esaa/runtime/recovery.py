@@ -1,0 +1,127 @@
+"""What is mended when a workspace is opened for writing: a torn tail, a cut batch, unpublished files, old read models.
+
+Each repair of the log is recorded as an `orchestrator.view.mutate` with the target `log`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from esaa.effects.from_facts import file_effects
+from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.recorded import Recorded
+from esaa.kernel.vocabulary import MalformedLine
+from esaa.protocol.commands import RecordRepair, RecordVerification
+from esaa.protocol.facts import Fact
+from esaa.protocol.roadmap import projection_hash
+from esaa.protocol.settle import unclosed_act
+from esaa.protocol.wire import ProtocolVocabulary
+from esaa.runtime.clock import log_time
+from esaa.stores.jsonl import JsonlStore, TornTail
+from esaa.stores.locate import lines_backwards
+from esaa.stores.recovery import TailRepair, cut_tail
+
+if TYPE_CHECKING:
+    from esaa.runtime.workspace import Workspace
+
+
+def recover(workspace: Workspace) -> list[str]:
+    """Mends what can be mended and returns what was done, one line each. The writer's lock is held.
+
+    Raises `CorruptLog` for damage that is not a crash's: that is never cut away.
+    """
+    notices = _mend_tail(workspace)
+    if workspace.state().seq:
+        notices += _publish_late(workspace)
+        notices += _refresh_views(workspace)
+    return notices
+
+
+def _mend_tail(workspace: Workspace) -> list[str]:
+    repairs: list[tuple[str, TailRepair]] = []
+    while True:
+        try:
+            state = workspace.state()
+        except TornTail as torn:
+            repairs.append(("torn tail moved to quarantine", _cut(workspace, torn.keep)))
+            continue
+        offset = _unclosed_offset(workspace.log.store) if state.seq else None
+        if offset is None:
+            break
+        repairs.append(("unacknowledged batch moved to quarantine", _cut(workspace, offset)))
+    notices: list[str] = []
+    for change, repair in repairs:
+        workspace.record_command(RecordRepair(target="log", change=change, detail=msgspec.to_builtins(repair)))
+        notices.append(f"repaired the log: {change} ({repair.quarantine})")
+    return notices
+
+
+def _cut(workspace: Workspace, keep: int) -> TailRepair:
+    repair = cut_tail(workspace.log.store, keep, workspace.quarantine, log_time(workspace.clock.now(), ""))
+    workspace.log.forget()
+    return repair
+
+
+def _unclosed_offset(store: JsonlStore[Fact]) -> int | None:
+    """Where the act begins whose batch was cut before it was closed, or None. Another writer's log has no batches."""
+    if not store.head().is_chained:
+        return None
+    offsets: dict[int, int] = {}
+
+    def newest_first() -> Iterator[Recorded[Fact]]:
+        vocabulary = ProtocolVocabulary()
+        for line, start in lines_backwards(store.path):
+            try:
+                recorded = vocabulary.decode(line)
+            except MalformedLine:
+                return
+            offsets[recorded.version] = start
+            yield recorded
+
+    version = unclosed_act(newest_first())
+    return None if version is None else offsets[version]
+
+
+def _publish_late(workspace: Workspace) -> list[str]:
+    place = workspace.views.cursors.published
+    head = workspace.log.store.head()
+    if place is None or place.version >= head.version or not workspace.log.store.is_at(place):
+        return []
+    reader: JsonlStore[Fact] = JsonlStore(workspace.log.store.path, ProtocolVocabulary(), workspace.disk)
+    findings = workspace.publisher.publish(file_effects(reader.read(place)))
+    workspace.views.advance(head)
+    return findings
+
+
+def _refresh_views(workspace: Workspace) -> list[str]:
+    state = workspace.state()
+    condition = workspace.views.condition(state.seq)
+    if condition == "current":
+        return []
+    if condition == "edited":
+        different = [
+            name for name, data in workspace.read_models().items() if workspace.views.on_disk(name) != data
+        ]
+        if different:
+            return [_record_edit(workspace, different)]
+    workspace.project()
+    return []
+
+
+def _record_edit(workspace: Workspace, different: list[str]) -> str:
+    """A read model was changed by hand: `verify.fail` is recorded, and it is projected again (`on_mismatch`)."""
+    state = workspace.state()
+    names = ", ".join(different)
+    found = workspace.views.on_disk(different[0])
+    workspace.record_command(
+        RecordVerification(
+            expected_sha256=projection_hash(state),
+            message=f"{names} differed from the projection at event {state.seq}; projected again",
+            found_sha256=None if found is None else sha256_hex(found),
+        )
+    )
+    workspace.project()
+    return f"{names} had been changed by hand; projected again from the log"

@@ -1,0 +1,255 @@
+"""`esaa verify`: streams the log once, asks every rule, and answers with a status and *all* findings. Only reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from esaa.contracts.governance import Governance
+from esaa.effects.paths import inspect
+from esaa.errors import ContractError, NotFound, StoreError
+from esaa.kernel.findings import Finding
+from esaa.kernel.line_audit import LineAudit
+from esaa.kernel.vocabulary import MalformedLine
+from esaa.protocol.facts import VerificationPassed
+from esaa.protocol.paths import path_fault
+from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
+from esaa.protocol.roadmap import projection_hash
+from esaa.protocol.settle import unclosed_act
+from esaa.protocol.verify import LogAudit
+from esaa.protocol.wire import ProtocolVocabulary
+from esaa.runtime.line_check import check_file, stored_lines
+from esaa.stores.contracts import has_governance, read_governance
+from esaa.stores.jsonl import storage_error
+from esaa.stores.locate import lines_backwards
+
+Status = Literal["ok", "mismatch", "corrupted"]
+
+LINE_BYTES_MAX = 64 * 1024 * 1024
+_PARALLEL_FROM_BYTES = 8 * 1024 * 1024
+_REPAIR = "`esaa doctor --repair` moves it to quarantine; so does the next command that writes."
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What is verified: the log, the folder of read models and contracts (or None), the project's root (or None)."""
+
+    log: Path
+    roadmap: Path | None
+    root: Path | None
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the log can be trusted: anchored up to an event, an unanchored tail, or invalid from a line on."""
+
+    anchored_through: int | None
+    unanchored_tail: int
+    invalid_from_line: int | None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. `hashes` says how many historical `verify.ok` were recomputed, of how many."""
+
+    verify_status: Status
+    events: int
+    projection_hash_sha256: str
+    hashes_recomputed: int
+    hashes: int
+    boundaries_judged: bool
+    files_checked: int | None
+    files_not_judged: int
+    trust: Trust
+    findings: tuple[Finding, ...]
+
+
+def find_target(path: Path) -> Target:
+    """What a path means: a workspace, a `.roadmap` folder (or one like it), or a bare log. Raises `NotFound`."""
+    if path.is_file():
+        return Target(log=path, roadmap=None, root=None)
+    if (path / ".roadmap" / "activity.jsonl").is_file():
+        return Target(log=path / ".roadmap" / "activity.jsonl", roadmap=path / ".roadmap", root=path)
+    if (path / "activity.jsonl").is_file():
+        root = path.parent if path.resolve().name == ".roadmap" else None
+        return Target(log=path / "activity.jsonl", roadmap=path, root=root)
+    raise NotFound("LOG_NOT_FOUND", f"There is no activity.jsonl in {path}.", "Name a workspace, a .roadmap or a log.")
+
+
+def verify(target: Target, *, strict: bool = False, hash_all: bool = False, files: bool = False) -> Verdict:
+    """Verifies a log with everything that lies beside it. Raises `StoreError` only where it cannot be read."""
+    try:
+        return _verify(target, strict=strict, hash_all=hash_all or strict, files=files)
+    except OSError as error:
+        raise storage_error(target.log, error) from error
+
+
+def _verify(target: Target, *, strict: bool, hash_all: bool, files: bool) -> Verdict:
+    size = target.log.stat().st_size
+    rules, contract_warning = _rules(target)
+    lines = _start_line_audit(target.log, size)
+    audit = LogAudit(rules, hash_all=hash_all, last_verified=_last_verified(target.log))
+    try:
+        malformed = _audit_meaning(audit, target.log, size)
+    finally:
+        line_audit = lines.result()
+    _merge(audit, line_audit, malformed)
+    _audit_tail(audit, target.log)
+    if contract_warning is not None:
+        audit.add("CONTRACT_UNREADABLE", None, contract_warning, "Boundaries were not judged.", severity="warning",
+                  effect="mismatch", where="contracts")
+    if target.roadmap is not None:
+        _audit_read_models(audit, target.roadmap)
+    checked = _audit_files(audit, target.root) if files and target.root is not None else None
+    return _verdict(audit, rules is not None, checked, strict)
+
+
+def _rules(target: Target) -> tuple[Governance | None, str | None]:
+    if target.roadmap is None or not has_governance(target.roadmap):
+        return None, None
+    try:
+        return read_governance(target.roadmap), None
+    except ContractError as error:
+        return None, error.message
+
+
+class _LineAuditRun:
+    """The line audit, beside the other half for large logs, in place for small ones."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size = path, size
+        self._process: subprocess.Popen[bytes] | None = None
+        if size >= _PARALLEL_FROM_BYTES:
+            arguments = [sys.executable, "-m", "esaa.runtime.line_check", str(path), str(size), str(LINE_BYTES_MAX)]
+            self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE)
+
+    def result(self) -> LineAudit:
+        """Waits for the outcome."""
+        if self._process is None:
+            return check_file(self._path, self._size, LINE_BYTES_MAX)
+        output, _ = self._process.communicate()
+        if self._process.returncode != 0:
+            raise StoreError("LINE_CHECK_FAILED", f"The audit of {self._path} ended early.", "Run it again.")
+        return msgspec.json.decode(output, type=LineAudit)
+
+
+def _start_line_audit(path: Path, size: int) -> _LineAuditRun:
+    return _LineAuditRun(path, size)
+
+
+def _audit_meaning(audit: LogAudit, path: Path, size: int) -> set[int]:
+    vocabulary = ProtocolVocabulary()
+    malformed: set[int] = set()
+    number = 0
+    for line in stored_lines(path, size):
+        number += 1
+        if not line.strip():
+            continue
+        try:
+            recorded = vocabulary.decode(line)
+        except MalformedLine as error:
+            malformed.add(number)
+            audit.skip()
+            audit.add(error.code, number, error.message, "Restore the log from a copy that verifies; never edit it.")
+            continue
+        audit.feed(recorded, number)
+    return malformed
+
+
+def _merge(audit: LogAudit, lines: LineAudit, malformed: set[int]) -> None:
+    for finding in lines.findings:
+        if not (finding.line in malformed and finding.code == "JSONL_INVALID"):
+            hint = "The log was edited, cut or reordered here. Restore it from a copy that verifies."
+            audit.add(finding.code, finding.line, finding.message, hint)
+    audit.findings.sort(key=lambda finding: (finding.line is None, finding.line or 0))
+
+
+def _audit_tail(audit: LogAudit, path: Path) -> None:
+    """A crash's leftovers at the end of our own log: a last line without line feed, a batch that was not closed."""
+    if not audit.is_chained:
+        return
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - 1, 0))
+        ends = file.read(1) in (b"\n", b"")
+    if not ends:
+        audit.findings = [one for one in audit.findings if one.line != audit.events + 1]
+        audit.add("TORN_TAIL", audit.events + 1, "the last line was cut by a crash, never acknowledged", _REPAIR)
+        return
+    vocabulary = ProtocolVocabulary()
+    try:
+        cut = unclosed_act(vocabulary.decode(line) for line, _ in lines_backwards(path))
+    except MalformedLine:
+        return
+    if cut is not None:
+        audit.add("UNCLOSED_BATCH", cut, "the last batch was cut by a crash, never acknowledged", _REPAIR)
+
+
+def _last_verified(path: Path) -> int | None:
+    """The seq of the last `verify.ok`, read from the end."""
+    vocabulary = ProtocolVocabulary()
+    for line, _ in lines_backwards(path):
+        if b'"verify.ok"' not in line:
+            continue
+        try:
+            recorded = vocabulary.decode(line)
+        except MalformedLine:
+            continue
+        if isinstance(recorded.fact, VerificationPassed):
+            return recorded.version
+    return None
+
+
+def _audit_read_models(audit: LogAudit, roadmap: Path) -> None:
+    path = roadmap / "roadmap.json"
+    if path.is_file():
+        with path.open("rb") as file:
+            audit_roadmap(audit, file)
+    else:
+        audit_missing(audit, path.name)
+    for name, check in (("issues.json", audit_issues), ("lessons.json", audit_lessons)):
+        if (roadmap / name).is_file():
+            check(audit, (roadmap / name).read_bytes())
+        else:
+            audit_missing(audit, name)
+
+
+def _audit_files(audit: LogAudit, root: Path) -> int:
+    for path, (digest, line) in audit.file_digests.items():
+        if path_fault(path) is not None:
+            continue
+        found = inspect(root, path, bytes_max=1 << 62, want_content=False)
+        if found.sha256 != digest:
+            state = found.fault or ("is missing" if found.sha256 is None else "was changed since")
+            text = f"`{path}` {state} (written at line {line})"
+            hint = "`esaa doctor --repair` publishes what the log says where nobody changed it."
+            audit.add("FILE_DIFFERS", None, text, hint, effect="mismatch", where=path)
+    return len(audit.file_digests)
+
+
+def _verdict(audit: LogAudit, judged: bool, checked: int | None, strict: bool) -> Verdict:
+    counting = [one for one in audit.findings if one.severity == "error" or (strict and one.severity == "warning")]
+    status: Status = "ok"
+    if any(one.effect == "corrupted" and one.severity == "error" for one in counting):
+        status = "corrupted"
+    elif counting:
+        status = "mismatch"
+    bad_lines = [one.line for one in audit.findings if one.line is not None and one.effect == "corrupted"
+                 and one.severity == "error"]
+    return Verdict(
+        verify_status=status,
+        events=audit.events,
+        projection_hash_sha256=projection_hash(audit.state),
+        hashes_recomputed=audit.hashes_recomputed,
+        hashes=audit.hashes,
+        boundaries_judged=judged,
+        files_checked=checked,
+        files_not_judged=audit.writes_without_effects,
+        trust=Trust(
+            anchored_through=None,
+            unanchored_tail=audit.events if not bad_lines else min(bad_lines) - 1,
+            invalid_from_line=min(bad_lines) if bad_lines else None,
+        ),
+        findings=tuple(audit.findings),
+    )

@@ -1,0 +1,246 @@
+"""One governed workspace, and the one road on which commands become history.
+
+`commit` is that road: lock, repair, refold the tail, decide, store contents, append, publish, project, verify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import UNSET
+
+from esaa.contracts.governance import Governance
+from esaa.effects.files import Publisher
+from esaa.effects.from_facts import file_effects
+from esaa.effects.paths import inspect
+from esaa.errors import CommandConflict, CorruptLog, UsageError
+from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.decider import Rejected
+from esaa.kernel.recorded import Recorded
+from esaa.protocol.cadence import verification_due
+from esaa.protocol.commands import AnyCommand, FileOnDisk, RecordVerification, Submit
+from esaa.protocol.facts import Fact
+from esaa.protocol.intentions import AgentResult
+from esaa.protocol.issues import issues_json
+from esaa.protocol.lessons import lessons_json
+from esaa.protocol.paths import path_fault
+from esaa.protocol.roadmap import projection_hash, roadmap_json, schema_version
+from esaa.protocol.settle import Settlement, settle
+from esaa.protocol.state import State
+from esaa.protocol.wire import LEGACY, ProtocolVocabulary
+from esaa.runtime.clock import Clock, log_time
+from esaa.runtime.folded_log import FoldedLog
+from esaa.runtime.recovery import recover
+from esaa.runtime.unknown_actors import UnknownActorFile
+from esaa.stores.archive import Quarantine
+from esaa.stores.base import Batch
+from esaa.stores.blobs import BlobStore
+from esaa.stores.disk import Disk
+from esaa.stores.lock import writer_lock
+from esaa.stores.locate import events_from
+from esaa.stores.views import Views
+
+_ANY_SIZE = 1 << 62
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command led to: the events, and the refusal where it was refused.
+
+    `warnings` are about the output, `notices` about the workspace (repairs). `is_repeat` is True where the same
+    command had been given before under the same id; then nothing was done again.
+    """
+
+    events: tuple[Recorded[Fact], ...]
+    rejected: Rejected | None = None
+    warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    is_repeat: bool = False
+    is_dry_run: bool = False
+
+
+class Workspace:
+    """A folder with `.roadmap/`. Reading needs no lock and writes nothing; every write goes through `commit`."""
+
+    def __init__(
+        self, root: Path, rules: Governance, log: FoldedLog, disk: Disk, clock: Clock, *, lock_timeout_s: float
+    ) -> None:
+        self.root = root
+        self.roadmap = root / ".roadmap"
+        self.rules = rules
+        self.log = log
+        self.clock = clock
+        self.disk = disk
+        self.blobs = BlobStore(self.roadmap / "blobs", disk)
+        self.publisher = Publisher(root, self.roadmap / ".esaa" / "staging", self.blobs, disk)
+        self.views = Views(self.roadmap, disk)
+        self.quarantine = Quarantine(self.roadmap / "snapshots", disk, rules.runtime.snapshots.max)
+        self._unknown_actors = UnknownActorFile(
+            self.roadmap / ".esaa" / "unknown-actors.jsonl", disk, rules.runtime.unknown_actors.details_max
+        )
+        self._lock_timeout_s = lock_timeout_s
+        self._is_writing = False
+
+    def state(self) -> State:
+        """The state at the head of the log. Raises `CorruptLog` and `TornTail`."""
+        return self.log.state()
+
+    def now(self) -> str:
+        """The log's time: the clock's, but never before the last event's."""
+        known = self.log.known()
+        return log_time(self.clock.now(), "" if known is None else known.header.last_ts)
+
+    def events(self, first: int = 1) -> Iterator[Recorded[Fact]]:
+        """The recorded events from a seq on."""
+        return events_from(self.log.store.path, first, ProtocolVocabulary())
+
+    def commit(self, command: AnyCommand, command_id: str | None = None, *, dry_run: bool = False) -> Receipt:
+        """Decides and does. Raises `StoreLocked`, `CorruptLog`, `StoreError`, `CommandConflict`; refusals are values."""
+        with self.writing() as notices:
+            state = self.state()
+            stamped_id = None if command_id is None else f"{command_id}#{_fingerprint(command)}"
+            repeat = self._repeated(command_id, stamped_id, state)
+            if repeat is not None:
+                return repeat
+            if isinstance(command, Submit):
+                command = self._with_files(command)
+            now = self.now()
+            settlement = settle(command, state, self.rules, now)
+            if dry_run:
+                return _dry(settlement)
+            if isinstance(command, Submit) and command.actor not in self.rules.swarm.actors:
+                settlement = self._unknown_actors.note(command, settlement, now)
+            events = self.record(settlement, now, stamped_id)
+            if events:
+                notices += self.publisher.publish(file_effects(events))
+                self.project()
+                if settlement.rejected is None and verification_due(state, self.rules):
+                    events += self._verify()
+                self.log.keep_snapshot()
+            return Receipt(
+                events=events, rejected=settlement.rejected, warnings=settlement.warnings, notices=tuple(notices)
+            )
+
+    def verify_now(self) -> Receipt:
+        """Compares the read models with the projection and records the outcome (step 9 of the cycle)."""
+        with self.writing() as notices:
+            self.state()
+            return Receipt(events=self._verify(), notices=tuple(notices))
+
+    @contextmanager
+    def writing(self) -> Iterator[list[str]]:
+        """Holds the writer's lock; on the way in mends what a crash left. Yields the notices of what was mended."""
+        if self._is_writing:
+            yield []
+            return
+        with writer_lock(self.roadmap / ".esaa" / "lock", timeout_s=self._lock_timeout_s):
+            self._is_writing = True
+            try:
+                self.views.forget()
+                try:
+                    notices = recover(self)
+                except CorruptLog as error:
+                    raise self._copied_aside(error) from error
+                self._refuse_legacy()
+                yield notices
+            finally:
+                self._is_writing = False
+
+    def record(self, settlement: Settlement, now: str, command_id: str | None = None) -> tuple[Recorded[Fact], ...]:
+        """Stores the contents, then appends the batch. From here the decision is history."""
+        if not settlement.drafts:
+            return ()
+        for content in settlement.contents.values():
+            self.blobs.put(content)
+        return self.log.append(settlement.drafts, Batch(ts=now, command_id=command_id))
+
+    def record_command(self, command: AnyCommand) -> tuple[Recorded[Fact], ...]:
+        """Settles and records a command of the orchestrator's own, without effects. The lock is held."""
+        now = self.now()
+        return self.record(settle(command, self.state(), self.rules, now), now)
+
+    def read_models(self) -> dict[str, bytes]:
+        """The three read models of the state, byte for byte."""
+        state = self.state()
+        return {
+            "roadmap.json": roadmap_json(state),
+            "issues.json": issues_json(state),
+            "lessons.json": lessons_json(state),
+        }
+
+    def project(self) -> list[str]:
+        """Writes the read models; returns the names of those that were different. The lock is held."""
+        views = self.read_models()
+        changed = [name for name, data in views.items() if self.views.on_disk(name) != data]
+        self.views.publish({name: views[name] for name in changed}, self.state().seq, self.log.store.head())
+        return changed
+
+    def _verify(self) -> tuple[Recorded[Fact], ...]:
+        state = self.state()
+        found = self.views.on_disk("roadmap.json")
+        agrees = found == roadmap_json(state)
+        events = self.record_command(
+            RecordVerification(
+                expected_sha256=projection_hash(state),
+                message=None if agrees else f"roadmap.json differs from the projection at event {state.seq}",
+                found_sha256=None if agrees or found is None else sha256_hex(found),
+            )
+        )
+        self.project()
+        return events
+
+    def _copied_aside(self, error: CorruptLog) -> CorruptLog:
+        """RUNTIME_POLICY `on_corrupted: halt_and_snapshot`: the damaged log is copied, never touched."""
+        copy = self.quarantine.keep("damaged-log", self.log.store.path.read_bytes(), log_time(self.clock.now(), ""))
+        hint = f"{error.hint} Nothing was written; a copy lies in .roadmap/snapshots/{copy.name}."
+        return CorruptLog(error.code, error.message, hint, error.line)
+
+    def _refuse_legacy(self) -> None:
+        if schema_version(self.state()) == LEGACY:
+            raise UsageError(
+                "LOG_READ_ONLY",
+                f"The log {self.log.store.path} is of protocol {LEGACY}, which esaa reads but does not write.",
+                "Begin a new workspace with `esaa init` and keep this one for reference.",
+            )
+
+    def _with_files(self, command: Submit) -> Submit:
+        if not isinstance(command.result, AgentResult):
+            return command
+        files: dict[str, FileOnDisk] = {}
+        for update in command.result.updates:
+            if path_fault(update.path) is None:
+                wants_content = update.edits is not UNSET
+                files[update.path] = inspect(self.root, update.path, bytes_max=_ANY_SIZE, want_content=wants_content)
+        return msgspec.structs.replace(command, files=files)
+
+    def _repeated(self, command_id: str | None, stamped_id: str | None, state: State) -> Receipt | None:
+        if command_id is None or stamped_id is None:
+            return None
+        known = state.header.receipts.get(stamped_id)
+        if known is not None:
+            count = known.last_seq - known.first_seq + 1
+            events = tuple(one for one, _ in zip(self.events(known.first_seq), range(count), strict=False))
+            return Receipt(events=events, is_repeat=True)
+        if any(other.startswith(f"{command_id}#") for other in state.header.receipts):
+            raise CommandConflict(
+                "COMMAND_ID_CONFLICT",
+                f"The command id {command_id} was used before for another command.",
+                "Choose a new id, or repeat the very same command.",
+            )
+        return None
+
+
+def _dry(settlement: Settlement) -> Receipt:
+    events = tuple(
+        Recorded[Fact](version=0, event_id="", ts="", actor=draft.actor, fact=draft.fact, schema_version="")
+        for draft in settlement.drafts
+    )
+    return Receipt(events=events, rejected=settlement.rejected, warnings=settlement.warnings, is_dry_run=True)
+
+
+def _fingerprint(command: AnyCommand) -> str:
+    if isinstance(command, Submit):
+        return sha256_hex(f"{command.actor}\n{command.result.result_sha256}".encode())[:16]
+    return sha256_hex(type(command).__name__.encode() + msgspec.json.encode(command))[:16]

@@ -1,0 +1,55 @@
+"""Contents of written files, addressed by their SHA-256, durable before the event that names them is appended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from esaa.errors import StoreError
+from esaa.kernel.canonical import sha256_hex
+from esaa.stores.disk import Disk
+from esaa.stores.jsonl import storage_error
+
+
+class BlobStore:
+    """A directory of contents: `blobs/ab/abcd...`."""
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._directory = directory
+        self._disk = disk
+
+    def put(self, content: bytes) -> str:
+        """Stores a content durably and returns its digest. Storing it again costs nothing."""
+        digest = sha256_hex(content)
+        path = self._path(digest)
+        if self._holds(path, len(content)):
+            return digest
+        try:
+            self._disk.mkdir(path.parent)
+            self._disk.replace_file(path, content, durable=True)
+            self._disk.sync_dir(self._directory)
+        except OSError as error:
+            raise storage_error(path, error) from error
+        return digest
+
+    def get(self, digest: str) -> bytes | None:
+        """The content of a digest, checked, or None where it is missing. Raises `StoreError` where it is damaged."""
+        path = self._path(digest)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if sha256_hex(content) != digest:
+            raise StoreError(
+                "BLOB_DAMAGED", f"The stored content {path} is not what its name says.", "Restore it from a backup."
+            )
+        return content
+
+    def _path(self, digest: str) -> Path:
+        return self._directory / digest[:2] / digest
+
+    def _holds(self, path: Path, size: int) -> bool:
+        try:
+            return os.lstat(path).st_size == size
+        except FileNotFoundError:
+            return False

@@ -1,0 +1,116 @@
+"""The contract files of a workspace: what `esaa init` writes into `.roadmap`, and what lies there now.
+
+Reads bytes and nothing else; what they mean is `esaa.contracts.load`'s business.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from importlib import resources
+from pathlib import Path
+
+from esaa.contracts.governance import Governance
+from esaa.contracts.load import (
+    FILE_BYTES_MAX,
+    GOVERNANCE_FILES,
+    PROFILES_MAX,
+    RESULT_SCHEMA_FILE,
+    is_governance_file,
+    parse_governance,
+    too_large,
+)
+from esaa.contracts.values import ProtocolVersion
+from esaa.errors import ContractError
+
+SHIPPED_PROTOCOL: ProtocolVersion = "0.4.0"
+READ_MODEL_SCHEMAS: tuple[str, ...] = ("roadmap.schema.json", "issues.schema.json", "lessons.schema.json")
+PROJECTION_SPEC = "PROJECTION_SPEC.md"
+
+_REQUIRED_KEYS = b'"required": ["action", "task_id"]'
+_REQUIRED_KEYS_0_4_1 = b'"required": ["action", "task_id", "prior_status"]'
+
+
+def shipped_files(protocol: ProtocolVersion) -> dict[str, bytes]:
+    """Every file that a new workspace gets in `.roadmap`, by name: contracts, schemas and PROJECTION_SPEC.md.
+
+    The contracts carry the protocol's version. From 0.4.1 on an agent result must state `prior_status`.
+    """
+    package = resources.files("esaa.contracts")
+    files: dict[str, bytes] = {}
+    for name in (*GOVERNANCE_FILES, *READ_MODEL_SCHEMAS, PROJECTION_SPEC):
+        folder = "schemas" if name.endswith(".schema.json") else "defaults"
+        files[name] = _as_of(protocol, name, (package / folder / name).read_bytes())
+    return files
+
+
+def read_files(roadmap: Path) -> dict[str, bytes]:
+    """The contract files that lie in the folder, by name; none where there is no folder.
+
+    Raises `ContractError` for a contract that is a link, no regular file, too large or unreadable: to skip it would be
+    to govern by fewer rules than the project wrote down.
+    """
+    names = _names(roadmap)
+    if len(names) > len(GOVERNANCE_FILES) + PROFILES_MAX:
+        message = f"{roadmap} holds {len(names)} contract files."
+        raise ContractError("CONTRACT_TOO_LARGE", message, "Remove the PARCER profiles that nobody uses.")
+    return {name: _read(roadmap, name) for name in names}
+
+
+def read_governance(roadmap: Path) -> Governance:
+    """The contracts in force in a workspace. Raises `ContractError` where one is missing or wrong."""
+    return parse_governance(read_files(roadmap))
+
+
+def has_governance(roadmap: Path) -> bool:
+    """True when any contract file lies in the folder. A bare log has none, and its boundaries are not judged."""
+    return bool(_names(roadmap))
+
+
+def _names(roadmap: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(roadmap) if is_governance_file(name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unreadable(str(roadmap), error.strerror or str(error)) from error
+
+
+def _read(roadmap: Path, name: str) -> bytes:
+    # O_NONBLOCK: a FIFO in the folder must not make the reader wait; O_NOFOLLOW: a link may point anywhere.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(roadmap / name, flags)
+    except OSError as error:
+        is_link = (roadmap / name).is_symlink()
+        raise _unreadable(name, "it is a symbolic link" if is_link else error.strerror or str(error)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _unreadable(name, "it is not a regular file")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise _unreadable(name, error.strerror or str(error)) from error
+    finally:
+        os.close(descriptor)
+    if len(data) > FILE_BYTES_MAX:
+        raise too_large(name)
+    return data
+
+
+def _unreadable(name: str, reason: str) -> ContractError:
+    hint = "Contracts are regular files that the orchestrator may read."
+    return ContractError("CONTRACT_UNREADABLE", f"{name}: cannot be read, {reason}.", hint, file=name)
+
+
+def _as_of(protocol: ProtocolVersion, name: str, data: bytes) -> bytes:
+    if protocol == SHIPPED_PROTOCOL:
+        return data
+    if name == RESULT_SCHEMA_FILE:
+        assert data.count(_REQUIRED_KEYS) == 1, "the schema names its required keys once, in this form"
+        return data.replace(_REQUIRED_KEYS, _REQUIRED_KEYS_0_4_1)
+    if name.endswith(".yaml"):
+        shipped, wanted = f"version: {SHIPPED_PROTOCOL}".encode(), f"version: {protocol}".encode()
+        assert shipped in data, "every contract carries its version"
+        return data.replace(shipped, wanted)
+    return data

@@ -1,0 +1,104 @@
+"""Finding lines in a long log without reading it: backwards from the end, and by bisection over the gap-free seq."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from esaa.kernel.recorded import Recorded
+from esaa.kernel.vocabulary import MalformedLine, Vocabulary
+
+F = TypeVar("F")
+
+_CHUNK = 64 * 1024
+
+
+def lines_backwards(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The lines from the last to the first, each without its line feed and with the offset where it begins."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        at = file.seek(0, 2)
+        rest = b""
+        while at > 0:
+            size = min(_CHUNK, at)
+            at -= size
+            file.seek(at)
+            chunk = file.read(size) + rest
+            pieces = chunk.split(b"\n")
+            rest = pieces[0]
+            end = at + len(chunk)
+            for piece in reversed(pieces[1:]):
+                start = end - len(piece)
+                if piece:
+                    yield piece, start
+                end = start - 1
+        if rest:
+            yield rest, 0
+
+
+def offset_of(path: Path, seq: int, vocabulary: Vocabulary[F]) -> int | None:
+    """Where the line with this event_seq begins, by bisection; None where it cannot be found that way.
+
+    The answer is checked: a log whose seq has gaps gives None, and the caller reads it from the start.
+    """
+    with path.open("rb") as file:
+        low, high = 0, file.seek(0, 2)
+        while low < high:
+            middle = (low + high) // 2
+            start = _line_start(path, middle)
+            file.seek(start)
+            line = file.readline()
+            found = _seq(line, vocabulary)
+            if found is None:
+                return None
+            if found == seq:
+                return start
+            if found < seq:
+                low = start + len(line)
+            else:
+                high = start
+    return None
+
+
+def _line_start(path: Path, offset: int) -> int:
+    with path.open("rb") as file:
+        at = offset
+        while at > 0:
+            size = min(4096, at)
+            file.seek(at - size)
+            found = file.read(size).rfind(b"\n")
+            if found >= 0:
+                return at - size + found + 1
+            at -= size
+    return 0
+
+
+def _seq(line: bytes, vocabulary: Vocabulary[F]) -> int | None:
+    try:
+        return vocabulary.decode(line.rstrip(b"\r\n")).version
+    except MalformedLine:
+        return None
+
+
+def events_from(path: Path, first: int, vocabulary: Vocabulary[F]) -> Iterator[Recorded[F]]:
+    """The readable events from a seq on, in file order. Lines that are no events are passed over."""
+    try:
+        start = offset_of(path, first, vocabulary) if first > 1 else 0
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        file.seek(start or 0)
+        for line in file:
+            if not line.strip():
+                continue
+            try:
+                recorded = vocabulary.decode(line.rstrip(b"\n"))
+            except MalformedLine:
+                continue
+            if recorded.version >= first:
+                yield recorded

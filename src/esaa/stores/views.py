@@ -1,0 +1,99 @@
+"""The read models on disk, and the cursors of what has been done with the log. All of it can be made again.
+
+Nothing here is synced: after a power cut a read model may be old, which the next command sees and mends.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from esaa.stores.base import Head
+from esaa.stores.disk import Disk
+from esaa.stores.jsonl import storage_error
+
+VIEW_NAMES = ("roadmap.json", "issues.json", "lessons.json")
+
+
+class _Stamp(msgspec.Struct, frozen=True):
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+class Cursors(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the followers of the log got: the files that were published, the read models that were written."""
+
+    published: Head | None = None
+    projected_seq: int = -1
+    views: dict[str, _Stamp] = {}
+
+
+class Views:
+    """The three read models of a workspace."""
+
+    def __init__(self, roadmap: Path, disk: Disk) -> None:
+        self._roadmap = roadmap
+        self._cursor_file = roadmap / ".esaa" / "cursors.json"
+        self._disk = disk
+        self._cursors: Cursors | None = None
+
+    @property
+    def cursors(self) -> Cursors:
+        """The cursors as they were last saved; empty ones where there are none."""
+        if self._cursors is None:
+            try:
+                self._cursors = msgspec.json.decode(self._cursor_file.read_bytes(), type=Cursors)
+            except (OSError, msgspec.DecodeError):
+                self._cursors = Cursors()
+        return self._cursors
+
+    def forget(self) -> None:
+        """Reads the cursors again on the next use: another process may have moved them."""
+        self._cursors = None
+
+    def on_disk(self, name: str) -> bytes | None:
+        """The bytes of a read model as they lie there, or None."""
+        try:
+            return (self._roadmap / name).read_bytes()
+        except OSError:
+            return None
+
+    def condition(self, seq: int) -> Literal["current", "old", "edited"]:
+        """What the cursors say of the read models: written at this seq and untouched, not of this seq, or touched."""
+        if self.cursors.projected_seq != seq:
+            return "old"
+        return "current" if self.cursors.views == self._stamps() else "edited"
+
+    def publish(self, views: dict[str, bytes], seq: int, published: Head) -> None:
+        """Replaces the given read models, and saves the cursors."""
+        try:
+            for name, data in views.items():
+                self._disk.replace_file(self._roadmap / name, data, durable=False)
+            self._save(Cursors(published=published, projected_seq=seq, views=self._stamps()))
+        except OSError as error:
+            raise storage_error(self._roadmap, error) from error
+
+    def advance(self, published: Head) -> None:
+        """Saves that the files up to a place are published."""
+        try:
+            self._save(msgspec.structs.replace(self.cursors, published=published))
+        except OSError as error:
+            raise storage_error(self._cursor_file, error) from error
+
+    def _save(self, cursors: Cursors) -> None:
+        self._disk.mkdir(self._cursor_file.parent)
+        self._disk.replace_file(self._cursor_file, msgspec.json.encode(cursors), durable=False)
+        self._cursors = cursors
+
+    def _stamps(self) -> dict[str, _Stamp]:
+        stamps: dict[str, _Stamp] = {}
+        for name in VIEW_NAMES:
+            try:
+                status = (self._roadmap / name).lstat()
+            except OSError:
+                continue
+            stamps[name] = _Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+        return stamps
