@@ -63,7 +63,7 @@ def plan(state: State, rules: Governance, now: str, in_flight: Collection[str] =
         if obstacle is not None:
             waiting.append(obstacle)
             continue
-        order = _order(task, state, rules)
+        order = order_for(task, state, rules)
         if order is None:
             waiting.append(Waiting(task_id=task.task_id, reason=f"its kind {task.task_kind} has no agent"))
             continue
@@ -107,7 +107,8 @@ def _conflict(task: Task, active: list[Task], rules: Governance) -> Waiting | No
     return None
 
 
-def _order(task: Task, state: State, rules: Governance) -> Order | None:
+def order_for(task: Task, state: State, rules: Governance) -> Order | None:
+    """What the task's next actor is to be asked, or None where nobody is (a done task, a kind without agent)."""
     actor = responsible_actor(task, state, rules)
     action = ACTION_OF_STATUS.get(task.status)
     if actor is None or action is None:

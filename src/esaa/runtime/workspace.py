@@ -94,7 +94,7 @@ class Workspace:
 
     def events(self, first: int = 1) -> Iterator[Recorded[Fact]]:
         """The recorded events from a seq on."""
-        return events_from(self.log.store.path, first, ProtocolVocabulary())
+        return (recorded for _, recorded in events_from(self.log.store.path, first, ProtocolVocabulary()))
 
     def commit(self, command: AnyCommand, command_id: str | None = None, *, dry_run: bool = False) -> Receipt:
         """Decides and does. Raises `StoreLocked`, `CorruptLog`, `StoreError`, `CommandConflict`; refusals are values."""

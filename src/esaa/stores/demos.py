@@ -45,11 +45,11 @@ def read_demo(name: str) -> Demo:
     return msgspec.convert(value, Demo)
 
 
-def demo_files(name: str) -> dict[str, bytes]:
-    """What the demo puts into `.roadmap` besides the log: its own contracts, and its cassettes."""
+def demo_files(name: str, protocol: str) -> dict[str, bytes]:
+    """What the demo puts into `.roadmap` besides the log: its own contracts (of the protocol), and its cassettes."""
     files: dict[str, bytes] = {}
     for entry in (_package() / name / "contracts").iterdir():
-        files[entry.name] = entry.read_bytes()
+        files[entry.name] = entry.read_bytes().replace(b"\nversion: 0.4.0\n", f"\nversion: {protocol}\n".encode())
     for entry in (_package() / name / "cassettes").iterdir():
         files[f"cassettes/{entry.name}"] = entry.read_bytes()
     return files

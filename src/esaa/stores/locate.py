@@ -84,8 +84,8 @@ def _seq(line: bytes, vocabulary: Vocabulary[F]) -> int | None:
         return None
 
 
-def events_from(path: Path, first: int, vocabulary: Vocabulary[F]) -> Iterator[Recorded[F]]:
-    """The readable events from a seq on, in file order. Lines that are no events are passed over."""
+def events_from(path: Path, first: int, vocabulary: Vocabulary[F]) -> Iterator[tuple[bytes, Recorded[F]]]:
+    """The readable events from a seq on with their stored lines, in file order. Other lines are passed over."""
     try:
         start = offset_of(path, first, vocabulary) if first > 1 else 0
         file = path.open("rb")
@@ -93,12 +93,13 @@ def events_from(path: Path, first: int, vocabulary: Vocabulary[F]) -> Iterator[R
         return
     with file:
         file.seek(start or 0)
-        for line in file:
+        for stored in file:
+            line = stored.rstrip(b"\n")
             if not line.strip():
                 continue
             try:
-                recorded = vocabulary.decode(line.rstrip(b"\n"))
+                recorded = vocabulary.decode(line)
             except MalformedLine:
                 continue
             if recorded.version >= first:
-                yield recorded
+                yield line, recorded

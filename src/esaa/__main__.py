@@ -1,0 +1,21 @@
+"""The command `esaa`. `--version` answers before anything else is imported."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    if sys.argv[1:] == ["--version"]:
+        from esaa.version import __version__
+
+        print(f"esaa {__version__}")
+        return
+    from esaa.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The root of the command line: lazy subcommands, and every error as one line with its exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from esaa.cli.face import Face, face_options, fail
+from esaa.errors import EsaaError, StoreError, UsageError
+from esaa.version import __version__
+
+COMMANDS = {
+    "init": "esaa.cli.init:init",
+    "run": "esaa.cli.run:run",
+    "submit": "esaa.cli.acts:submit",
+    "claim": "esaa.cli.acts:claim",
+    "complete": "esaa.cli.acts:complete",
+    "review": "esaa.cli.acts:review",
+    "reject": "esaa.cli.acts:reject",
+    "inbox": "esaa.cli.inbox:inbox",
+    "verify": "esaa.cli.checking:verify",
+    "status": "esaa.cli.reading:status",
+    "log": "esaa.cli.reading:log",
+    "show": "esaa.cli.reading:show",
+    "dispatch-context": "esaa.cli.reading:dispatch_context",
+    "task": "esaa.cli.tasks:task",
+    "issue": "esaa.cli.issues:issue",
+    "hotfix": "esaa.cli.issues:hotfix",
+    "project": "esaa.cli.checking:project",
+    "doctor": "esaa.cli.checking:doctor",
+}
+"""The commands in the order of `esaa --help`; a module loads when its command is used."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        home = COMMANDS.get(cmd_name)
+        if home is None:
+            return None
+        module, _, name = home.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"Did you mean `esaa {near[0]}`?" if near else "`esaa --help` lists the commands."
+            raise click.UsageError(f"There is no command {args[0]!r}. {hint}", ctx) from error
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="esaa %(version)s")
+@face_options
+def cli() -> None:
+    """Agents propose, a deterministic orchestrator disposes, replay proves it.
+
+    Begin with `esaa init --demo landing`, then `esaa run` and `esaa verify --strict`.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code. Never raises."""
+    is_json = "--json" in arguments
+    try:
+        cli.main(args=list(arguments), prog_name="esaa", standalone_mode=False, obj=Face())
+        sys.stdout.flush()
+        return 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 0
+    except click.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except click.ClickException as error:
+        hint = "See --help."
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f"See `{error.ctx.command_path} --help`."
+        return fail(UsageError("USAGE", _sentence(error.format_message()), hint), is_json=is_json)
+    except EsaaError as error:
+        return fail(error, is_json=is_json)
+    except BrokenPipeError:
+        return _pipe_closed()
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return fail(StoreError("STORAGE_FAILED", f"{what}.", "Check the path, the disk and the rights."), is_json=is_json)
+    except Exception as error:  # the last line of defence: a bug is reported as one, without a traceback
+        if os.environ.get("ESAA_DEBUG"):
+            raise
+        text = f"This is a bug in esaa: {type(error).__name__}: {error}."
+        return fail(EsaaError("BUG", text, "ESAA_DEBUG=1 shows where. The log is whole."), is_json=is_json)
+
+
+def _interrupted() -> int:
+    click.echo("esaa: interrupted; everything acknowledged so far is in the log", err=True)
+    return 130
+
+
+def _pipe_closed() -> int:
+    # The reader has seen enough (`| head`). Nothing more may be written to it, not even by the interpreter's end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -1,0 +1,116 @@
+"""verify, project, doctor: does everything agree with the log?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from esaa.cli.acts import dry_run_option
+from esaa.cli.face import Face, exit_with, face_options, pass_face
+
+if TYPE_CHECKING:
+    from esaa.runtime.verification import Verdict
+
+_EXIT = {"ok": 0, "mismatch": 3, "corrupted": 4}
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--strict", is_flag=True, help="Warnings count, and every historical verify.ok is recomputed.")
+@click.option("--all", "hash_all", is_flag=True, help="Recompute every historical verify.ok.")
+@click.option("--files", is_flag=True, help="Also compare the published files with their last recorded digest.")
+@click.option("--explain", is_flag=True, help="Say of each finding which rule it breaks and what to do.")
+@face_options
+@pass_face
+def verify(face: Face, path: Path | None, strict: bool, hash_all: bool, files: bool, explain: bool) -> None:
+    """Prove that log, projection and read models agree. PATH is a workspace, a .roadmap, or a bare activity.jsonl.
+
+    Ends with 0 (ok), 3 (mismatch) or 4 (corrupted). It only reads.
+
+    Example: esaa verify --strict --files
+    """
+    from esaa.runtime.verification import find_target
+    from esaa.runtime.verification import verify as verify_log
+
+    target = find_target(face.find_root() if path is None else path)
+    verdict = verify_log(target, strict=strict, hash_all=hash_all, files=files)
+    face.data(msgspec.to_builtins(verdict), *_lines(verdict, explain))
+    exit_with(_EXIT[verdict.verify_status])
+
+
+def _lines(verdict: Verdict, explain: bool) -> list[str]:
+    lines: list[str] = []
+    for finding in verdict.findings:
+        where = f"{finding.where}:{finding.line}" if finding.line is not None else finding.where
+        lines.append(f"{finding.severity} {where} {finding.code}: {finding.message}")
+        if explain:
+            lines.append(f"  {finding.effect}; {finding.hint}")
+    trust = verdict.trust
+    reach = (
+        f"invalid from line {trust.invalid_from_line}"
+        if trust.invalid_from_line is not None
+        else f"an unanchored log of {trust.unanchored_tail} events"
+    )
+    judged = "" if verdict.boundaries_judged else ", boundaries not judged (no contract)"
+    checked = "" if verdict.files_checked is None else f", {verdict.files_checked} files"
+    skipped = f", {verdict.files_not_judged} writes without digest not judged" if verdict.files_not_judged else ""
+    lines.append(
+        f"{verdict.events} events, {verdict.hashes_recomputed} of {verdict.hashes} verify.ok recomputed"
+        f"{checked}{skipped}{judged}; {reach}"
+    )
+    lines.append(f"projection_hash_sha256={verdict.projection_hash_sha256}")
+    lines.append(f"verify_status={verdict.verify_status}")
+    return lines
+
+
+@click.command()
+@dry_run_option
+@face_options
+@pass_face
+def project(face: Face, dry_run: bool) -> None:
+    """Write the read models again from the log.
+
+    Example: esaa project
+    """
+    workspace = face.workspace()
+    if dry_run:
+        models = workspace.read_models()
+        changed = [name for name, data in models.items() if workspace.views.on_disk(name) != data]
+    else:
+        with workspace.writing() as notices:
+            changed = workspace.project()
+            # Opening for writing has already mended what it could; say so as well.
+            for notice in notices:
+                face.say(notice)
+    seq = workspace.state().seq
+    what = f"{', '.join(changed)} {'would be' if dry_run else 'were'} written" if changed else "all were right already"
+    face.data({"changed": changed, "last_event_seq": seq, "dry_run": dry_run}, f"read models at event #{seq}: {what}")
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Mend what is safe: a torn tail, unpublished files, old read models.")
+@face_options
+@pass_face
+def doctor(face: Face, repair: bool) -> None:
+    """Look for everything that can be wrong with a workspace, explain it, and mend what is safe.
+
+    Repairs of the log are recorded in it. Ends with 0 when all is well, 1 when something is left to do.
+
+    Example: esaa doctor --repair
+    """
+    from esaa.runtime.doctor import examine
+    from esaa.runtime.doctor import repair as mend
+
+    root = face.find_root()
+    mended = mend(root) if repair else []
+    symptoms = examine(root)
+    answer = {"repaired": mended, "symptoms": [msgspec.to_builtins(one) for one in symptoms]}
+    lines = [f"repaired: {text}" for text in mended]
+    lines += [f"{one.severity} {one.code}: {one.message} {one.hint}".rstrip() for one in symptoms]
+    if not any(one.severity == "error" for one in symptoms):
+        lines.append("the workspace is well")
+    face.data(answer, *lines)
+    exit_with(1 if any(one.severity == "error" for one in symptoms) else 0)

@@ -1,0 +1,84 @@
+"""`esaa init`: a new workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from esaa.cli.face import Face, face_options, pass_face
+from esaa.errors import UsageError
+
+
+@click.command()
+@click.option("--protocol", type=click.Choice(["0.4.0", "0.4.1"]), default="0.4.0", show_default=True,
+              help="The protocol version that the log carries for the rest of its life.")
+@click.option("--demo", metavar="NAME", help="Begin with a demo project: landing or calc.")
+@click.option("--name", metavar="NAME", help="The project's name (default: the demo's, else the folder's).")
+@click.option("--dry-run", is_flag=True, help="Say what would be written, write nothing.")
+@face_options
+@pass_face
+def init(face: Face, protocol: str, demo: str | None, name: str | None, dry_run: bool) -> None:
+    """Make a workspace: contracts, an empty plan (or a demo's), and the first verified events.
+
+    An existing log is never overwritten; contracts that are there already are kept.
+
+    Example: esaa init --demo landing
+    """
+    from typing import cast
+
+    from esaa.config import load_config
+    from esaa.contracts.load import parse_governance
+    from esaa.contracts.values import ProtocolVersion
+    from esaa.open import ROADMAP, compose
+    from esaa.protocol.commands import CreateTask
+    from esaa.runtime.clock import SystemClock
+    from esaa.runtime.initialise import refuse_existing, write_contracts, write_first_log
+    from esaa.stores.contracts import read_governance, shipped_files
+    from esaa.stores.demos import demo_files, read_demo
+    from esaa.stores.disk import Disk
+
+    root = Path(face.root or ".").resolve()
+    if not root.is_dir():
+        raise UsageError("FOLDER_NOT_FOUND", f"There is no folder {root}.", "Make it first.")
+    roadmap = root / ROADMAP
+    refuse_existing(roadmap)
+    files = shipped_files(cast("ProtocolVersion", protocol))
+    tasks: list[CreateTask] = []
+    project_name = name or root.name or "project"
+    if demo is not None:
+        plan = read_demo(demo)
+        files |= demo_files(demo, protocol)
+        project_name = name or plan.name
+        tasks = [
+            CreateTask(
+                task_id=task.task_id,
+                task_kind=task.task_kind,
+                title=task.title,
+                description=task.description,
+                depends_on=task.depends_on,
+                targets=task.targets,
+                outputs=task.outputs.get("files", ()),
+            )
+            for task in plan.tasks
+        ]
+    parse_governance(files)
+    if dry_run:
+        answer = {"root": str(root), "protocol": protocol, "files": sorted(files), "tasks": len(tasks)}
+        face.data(answer, f"would write {len(files)} files and {len(tasks)} tasks to {roadmap}")
+        return
+    disk, clock = Disk(), SystemClock()
+    kept = write_contracts(roadmap, files, disk)
+    rules = read_governance(roadmap)
+    write_first_log(roadmap, rules, clock, disk, tasks, project_name=project_name)
+    workspace = compose(root, rules, load_config(), clock, disk)
+    workspace.verify_now()
+    for path in kept:
+        face.say(f"kept {path} as it was")
+    state = workspace.state()
+    following = "esaa run --run-id RUN-0001" if demo else "esaa task create T-1000 --kind spec --title '...'"
+    face.data(
+        {"root": str(root), "protocol": protocol, "project": project_name, "tasks": len(tasks), "events": state.seq},
+        f"{project_name}: {len(tasks)} tasks, {state.seq} events, verified, in {roadmap}",
+    )
+    face.say(f"next: {following}")

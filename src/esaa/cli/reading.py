@@ -1,0 +1,198 @@
+"""The readers: status, log, show, dispatch-context."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from esaa.cli.face import Face, face_options, pass_face
+from esaa.cli.terminal import columns, plain
+from esaa.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from esaa.kernel.recorded import Recorded
+    from esaa.protocol.facts import Fact
+    from esaa.protocol.state import State
+    from esaa.runtime.workspace import Workspace
+
+
+@click.command()
+@click.argument("task", required=False)
+@face_options
+@pass_face
+def status(face: Face, task: str | None) -> None:
+    """Say where the project stands, or where one task does.
+
+    Example: esaa status T-1000
+    """
+    workspace = face.workspace()
+    if task is None:
+        _project_status(face, workspace)
+    else:
+        _task_status(face, workspace, task)
+
+
+def _project_status(face: Face, workspace: Workspace) -> None:
+    from esaa.protocol.scheduling import plan
+
+    state = workspace.state()
+    header = state.header
+    current = plan(state, workspace.rules, workspace.now())
+    issues = state.open_issues()
+    answer: dict[str, Any] = {
+        "project": header.project_name,
+        "run": msgspec.to_builtins(header.run),
+        "last_event_seq": state.seq,
+        "updated_at": header.last_ts,
+        "verify_status": header.verified.status,
+        "tasks": {"total": len(state.tasks), "by_status": state.tasks.by_status, "by_kind": state.tasks.by_kind},
+        "next": [msgspec.to_builtins(order) for order in current.orders],
+        "waiting": [msgspec.to_builtins(one) for one in current.waiting],
+        "open_issues": [issue.issue_id for issue in issues],
+    }
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(state.tasks.by_status.items())) or "no tasks"
+    run = header.run
+    lines = [
+        f"{header.project_name}: {counts}",
+        f"run {run.run_id or '-'}: {run.status}{'' if run.is_open else ' (ended)'}, event #{state.seq},"
+        f" {header.last_ts or '-'}, verify_status={header.verified.status}",
+    ]
+    lines += [f"issue {issue.issue_id} ({issue.severity}) on {issue.about_task_id}: {issue.title}" for issue in issues]
+    lines += columns([("next", order.task_id, f"{order.action} by {order.actor}") for order in current.orders])
+    lines += columns([("waits", one.task_id, one.reason) for one in current.waiting])
+    face.data(answer, *lines)
+
+
+def _task_status(face: Face, workspace: Workspace, task_id: str) -> None:
+    state = workspace.state()
+    task = state.task(task_id)
+    if task is None:
+        raise NotFound("TASK_NOT_FOUND", f"There is no task {task_id!r}.", _near(task_id, state))
+    issues = state.open_issues(task_id)
+    work = state.work(task_id)
+    answer = {
+        "task": msgspec.to_builtins(task),
+        "work": msgspec.to_builtins(work),
+        "open_issues": [issue.issue_id for issue in issues],
+    }
+    lines = [
+        f"{task.task_id} ({task.task_kind}): {task.title}",
+        f"status {task.status}, owner {task.assigned_to or '-'}, attempts used {work.attempts}",
+    ]
+    if task.depends_on:
+        waits = [f"{name} ({found.status if (found := state.task(name)) else 'unknown'})" for name in task.depends_on]
+        lines.append(f"depends on {', '.join(waits)}")
+    if task.output_files:
+        lines.append(f"outputs {', '.join(task.output_files)}")
+    lines += [f"issue {issue.issue_id} ({issue.severity}): {issue.title}" for issue in issues]
+    if work.last_rejection is not None:
+        lines.append(f"last rejection {work.last_rejection['error_code']}: {work.last_rejection['message']}")
+    face.data(answer, *lines)
+
+
+@click.command()
+@click.argument("moments", metavar="[REF|A..B]", required=False)
+@click.option("--action", "actions", multiple=True, metavar="NAME", help="Only this action; may be given often.")
+@click.option("--actor", "actors", multiple=True, metavar="NAME", help="Only this actor; may be given often.")
+@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Only this task; may be given often.")
+@click.option("-n", "count", type=click.IntRange(1), help="Only the last COUNT that match.", metavar="COUNT")
+@face_options
+@pass_face
+def log(
+    face: Face,
+    moments: str | None,
+    actions: tuple[str, ...],
+    actors: tuple[str, ...],
+    tasks: tuple[str, ...],
+    count: int | None,
+) -> None:
+    """Print events, the oldest first; with --json the stored lines as they are.
+
+    REF is #12, EV-00000012, HEAD~3, a time such as 2026-02-27T01:25:22Z, or @{2h}.
+
+    Example: esaa log HEAD~20.. --task T-1000
+    """
+    from collections import deque
+
+    from esaa.protocol.summary import summary, task_of
+    from esaa.protocol.wire import action_of
+    from esaa.runtime.timeline import events_in
+
+    workspace = face.workspace()
+
+    def wanted(recorded: Recorded[Fact]) -> bool:
+        return (
+            (not actions or action_of(recorded.fact) in actions)
+            and (not actors or recorded.actor in actors)
+            and (not tasks or task_of(recorded.fact) in tasks)
+        )
+
+    found: Iterator[tuple[bytes, Recorded[Fact]]] = (
+        one for one in events_in(workspace.log.store.path, moments, workspace.clock.now()) if wanted(one[1])
+    )
+    for line, recorded in deque(found, maxlen=count) if count is not None else found:
+        if face.is_json:
+            click.echo(line.decode("utf-8", "replace"))
+        else:
+            text = f"#{recorded.version}  {recorded.ts}  {recorded.actor}  {action_of(recorded.fact)}"
+            click.echo(plain(f"{text}  {summary(recorded.fact)}"))
+
+
+@click.command()
+@click.argument("event", metavar="EVENT")
+@face_options
+@pass_face
+def show(face: Face, event: str) -> None:
+    """Print one event in full, with the hash of its line.
+
+    Example: esaa show EV-00000012
+    """
+    from esaa.kernel.chain import leaf_hash
+    from esaa.protocol.summary import summary
+    from esaa.runtime.timeline import events_in
+
+    if ".." in event:
+        raise UsageError("REF_INVALID", f"{event!r} names more than one event.", "Use `esaa log A..B`.")
+    workspace = face.workspace()
+    for line, recorded in events_in(workspace.log.store.path, event, workspace.clock.now()):
+        stored: dict[str, Any] = json.loads(line)
+        answer = {"event": stored, "leaf_hash": leaf_hash(line), "summary": summary(recorded.fact)}
+        head = f"#{recorded.version} {recorded.ts} {recorded.actor}: {summary(recorded.fact)}"
+        body = json.dumps(stored, ensure_ascii=False, indent=2).splitlines()
+        face.data(answer, head, *body, f"leaf hash {leaf_hash(line)}")
+        return
+    raise NotFound("EVENT_NOT_FOUND", f"There is no event {event!r}.", "`esaa log -n 5` shows the last ones.")
+
+
+@click.command("dispatch-context")
+@click.argument("task")
+@face_options
+@pass_face
+def dispatch_context(face: Face, task: str) -> None:
+    """Print what an agent gets with a task: the purified view as JSON, never raw history.
+
+    Example: esaa dispatch-context T-1000
+    """
+    from esaa.protocol.scheduling import order_for
+    from esaa.runtime.briefing import brief
+
+    workspace = face.workspace()
+    state = workspace.state()
+    found = state.task(task)
+    if found is None:
+        raise NotFound("TASK_NOT_FOUND", f"There is no task {task!r}.", _near(task, state))
+    order = order_for(found, state, workspace.rules)
+    if order is None:
+        raise UsageError("NOTHING_TO_ASK", f"{task} is {found.status}: nobody is asked about it.", "See `esaa status`.")
+    click.echo(brief(workspace, order).decode(), nl=False)
+
+
+def _near(task_id: str, state: State) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(task_id, state.tasks.ids(), n=1)
+    return f"Did you mean {near[0]}?" if near else "`esaa task list` names all tasks."

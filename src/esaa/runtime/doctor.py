@@ -1,0 +1,167 @@
+"""What is wrong with a workspace, in words, and the repairs that are safe. Looks at everything, changes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from esaa.config import Config, load_config
+from esaa.errors import ContractError, EsaaError, StoreLocked
+from esaa.open import LOG_NAME, ROADMAP, open_workspace
+from esaa.protocol.facts import FileWritten
+from esaa.protocol.lessons import enforceable
+from esaa.protocol.roadmap import schema_version
+from esaa.runtime.verification import Target, verify
+from esaa.effects.from_facts import file_effects
+from esaa.runtime.workspace import Workspace
+from esaa.stores.contracts import read_governance
+from esaa.stores.lock import writer_lock
+from esaa.stores.secrets import state_key
+
+
+class Symptom(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not as it should be, and what to do. Notes need nothing."""
+
+    code: str
+    severity: Literal["error", "warning", "note"]
+    message: str
+    hint: str
+
+
+def examine(root: Path, config: Config | None = None) -> list[Symptom]:
+    """All symptoms of the workspace in `root`. Never raises for what is wrong with it."""
+    settings = config or load_config()
+    symptoms = _folder(root)
+    if any(one.severity == "error" for one in symptoms):
+        return symptoms
+    symptoms += _contracts(root)
+    symptoms += _lock(root)
+    symptoms += _key(settings)
+    symptoms += _log(root)
+    if not any(one.severity == "error" for one in symptoms):
+        symptoms += _meaning(open_workspace(root, settings))
+    return symptoms
+
+
+def repair(root: Path, config: Config | None = None) -> list[str]:
+    """Mends a torn tail, a cut batch, unpublished files and read models. Repairs of the log are recorded in it.
+
+    Raises what opening the workspace raises: damage that a crash cannot have done is never cut away.
+    """
+    workspace = open_workspace(root, config)
+    with workspace.writing() as notices:
+        done = list(notices)
+        written = [event for event in workspace.events() if isinstance(event.fact, FileWritten)]
+        before = _differing(workspace)
+        findings = workspace.publisher.publish(file_effects(written))
+        published = sorted(set(before) - set(_differing(workspace)))
+        if published:
+            from esaa.protocol.commands import RecordRepair
+
+            detail = {"files": published}
+            workspace.record_command(RecordRepair(target="files", change="published again", detail=detail))
+            done.append(f"published again: {', '.join(published)}")
+        done += findings
+        views = workspace.project()
+        if views and not done:
+            done.append(f"projected again: {', '.join(views)}")
+    return done
+
+
+def _differing(workspace: Workspace) -> list[str]:
+    verdict = verify(_target(workspace.root), files=True)
+    return [one.where for one in verdict.findings if one.code == "FILE_DIFFERS"]
+
+
+def _target(root: Path) -> Target:
+    return Target(log=root / ROADMAP / LOG_NAME, roadmap=root / ROADMAP, root=root)
+
+
+def _folder(root: Path) -> list[Symptom]:
+    roadmap = root / ROADMAP
+    if not roadmap.is_dir():
+        return [_error("WORKSPACE_NOT_FOUND", f"There is no folder {roadmap}.", "Make a workspace with `esaa init`.")]
+    log = roadmap / LOG_NAME
+    if log.is_symlink():
+        return [_error("LOG_IS_LINK", f"{log} is a symbolic link.", "Put the file itself there.")]
+    if not log.is_file():
+        return [_error("LOG_NOT_FOUND", f"There is no log {log}.", "Restore it, or begin with `esaa init`.")]
+    found: list[Symptom] = []
+    for path in (roadmap, log):
+        if not os.access(path, os.W_OK):
+            found.append(_warning("READ_ONLY", f"{path} is not writable.", "Reading works; writing does not."))
+    return found
+
+
+def _contracts(root: Path) -> list[Symptom]:
+    try:
+        read_governance(root / ROADMAP)
+    except ContractError as error:
+        return [_error(error.code, error.message, error.hint)]
+    return []
+
+
+def _lock(root: Path) -> list[Symptom]:
+    path = root / ROADMAP / ".esaa" / "lock"
+    if not path.exists() or not os.access(path, os.W_OK):
+        return []
+    try:
+        with writer_lock(path, timeout_s=0):
+            return []
+    except StoreLocked as error:
+        return [_warning(error.code, error.message, error.hint)]
+    except EsaaError as error:
+        return [_error(error.code, error.message, error.hint)]
+
+
+def _key(config: Config) -> list[Symptom]:
+    if state_key(Path(config.config_dir)) is not None:
+        return []
+    text = f"{config.config_dir} holds no usable key, so states are folded from the whole log each time."
+    return [_warning("NO_STATE_KEY", text, "Make the folder writable, the key yours alone (mode 0600).")]
+
+
+def _log(root: Path) -> list[Symptom]:
+    verdict = verify(_target(root), files=True)
+    return [
+        Symptom(
+            code=finding.code,
+            severity=finding.severity,
+            message=f"{finding.where}{'' if finding.line is None else f':{finding.line}'} {finding.message}.",
+            hint=finding.hint,
+        )
+        for finding in verdict.findings
+    ]
+
+
+def _meaning(workspace: Workspace) -> list[Symptom]:
+    found: list[Symptom] = []
+    state = workspace.state()
+    if schema_version(state) != workspace.rules.agent.version:
+        text = f"The log is of protocol {schema_version(state)}, the contracts are of {workspace.rules.agent.version}."
+        found.append(_warning("VERSIONS_DIFFER", text, "The log's first event decides; set `version` accordingly."))
+    for lesson in state.active_lessons():
+        if not enforceable(lesson):
+            text = f"Lesson {lesson.get('lesson_id')} is to be enforced, but its rule has no form that can be."
+            found.append(_warning("LESSON_NOT_ENFORCEABLE", text, "See docs/reference/lessons.md."))
+    staging = workspace.roadmap / ".esaa" / "staging"
+    left = sorted(path.name for path in staging.iterdir()) if staging.is_dir() else []
+    if left:
+        text = f"{len(left)} staged file(s) of an interrupted command lie in {staging}."
+        found.append(_note("STAGING_LEFT", text, "They are harmless and are overwritten."))
+    return found
+
+
+def _error(code: str, message: str, hint: str) -> Symptom:
+    return Symptom(code=code, severity="error", message=message, hint=hint)
+
+
+def _warning(code: str, message: str, hint: str) -> Symptom:
+    return Symptom(code=code, severity="warning", message=message, hint=hint)
+
+
+def _note(code: str, message: str, hint: str) -> Symptom:
+    return Symptom(code=code, severity="note", message=message, hint=hint)

@@ -1,0 +1,57 @@
+"""Events of a log by moments: resolves refs without reading what lies before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from esaa.history.refs import AtHead, AtSeq, AtTime, Ref, parse_range
+from esaa.kernel.recorded import Recorded
+from esaa.kernel.vocabulary import MalformedLine
+from esaa.protocol.facts import Fact
+from esaa.protocol.wire import ProtocolVocabulary
+from esaa.stores.locate import events_from, lines_backwards
+
+Located = tuple[bytes, Recorded[Fact]]
+
+
+def events_in(path: Path, moments: str | None, now: datetime) -> Iterator[Located]:
+    """The events that `REF` or `A..B` names (None: all), oldest first. Raises `UsageError` for a text that is no ref.
+
+    A moment between two events means the one before it.
+    """
+    vocabulary = ProtocolVocabulary()
+    if moments is None:
+        yield from events_from(path, 1, vocabulary)
+        return
+    first, last = parse_range(moments, now)
+    start = 1 if first is None else _seq_of(path, first)
+    end = None if last is None else _seq_of(path, last)
+    for located in events_from(path, start, vocabulary):
+        if end is not None and located[1].version > end:
+            return
+        yield located
+
+
+def _seq_of(path: Path, ref: Ref) -> int:
+    match ref:
+        case AtSeq(seq=seq):
+            return seq
+        case AtHead(back=back):
+            return max(_head(path) - back, 0)
+        case AtTime(ts=ts):
+            return next((one.version for one in _newest_first(path) if one.ts <= ts), 0)
+
+
+def _head(path: Path) -> int:
+    return next((one.version for one in _newest_first(path)), 0)
+
+
+def _newest_first(path: Path) -> Iterator[Recorded[Fact]]:
+    vocabulary = ProtocolVocabulary()
+    for line, _ in lines_backwards(path):
+        try:
+            yield vocabulary.decode(line)
+        except MalformedLine:
+            continue
