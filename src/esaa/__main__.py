@@ -12,9 +12,12 @@ def main() -> None:
 
         print(f"esaa {__version__}")
         return
-    from esaa.cli.app import run
+    try:
+        from esaa.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before or after the command itself
+        sys.exit(130)
 
 
 if __name__ == "__main__":

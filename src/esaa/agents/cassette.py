@@ -7,6 +7,7 @@ not matter.
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from esaa.agents.base import Agent, Dispatch
 from esaa.errors import AgentError
@@ -50,4 +51,5 @@ class RecordingAgent:
 
 def cassette_name(order: Order) -> str:
     """The file name of an order's answer."""
-    return f"{order.task_id}.{order.action}.{order.attempt}.json"
+    # A task id may hold anything, a slash too.
+    return f"{quote(order.task_id, safe='')}.{order.action}.{order.attempt}.json"

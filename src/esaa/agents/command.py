@@ -11,14 +11,14 @@ import contextlib
 import os
 import shlex
 import signal
-from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 from esaa.agents.base import Dispatch
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut
 
 _STDERR_BYTES = 4096
-_CHUNK = 64 * 1024
+_STDIN, _STDOUT = 0, 1
+_DRAIN_S = 1.0
 
 
 class CommandAgent:
@@ -36,9 +36,10 @@ class CommandAgent:
 
     async def answer(self, dispatch: Dispatch) -> bytes:
         """What the program printed. Raises `AgentTimedOut`, `AgentCrashed`, and `AgentError` if it cannot start."""
+        conversation = _Conversation(self._output_bytes_max)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=self._directory, start_new_session=True
+            transport, _ = await asyncio.get_running_loop().subprocess_exec(
+                lambda: conversation, *self._arguments, cwd=self._directory, start_new_session=True
             )
         except OSError as error:
             raise AgentError(
@@ -48,7 +49,8 @@ class CommandAgent:
             ) from error
         try:
             async with asyncio.timeout(dispatch.timeout_s):
-                return await self._converse(process, dispatch.context)
+                _feed(transport, dispatch.context)
+                await conversation.decided.wait()
         except TimeoutError as error:
             raise AgentTimedOut(
                 "AGENT_TIMED_OUT",
@@ -56,63 +58,84 @@ class CommandAgent:
                 "It was ended; the task stays with its owner.",
             ) from error
         finally:
-            await _end(process)
+            await _end(transport, conversation)
+        return self._outcome(conversation, transport.get_returncode())
 
-    async def _converse(self, process: Process, context: bytes) -> bytes:
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-        _, output, complaint = await asyncio.gather(
-            _feed(process.stdin, context),
-            _read(process.stdout, self._output_bytes_max),
-            _tail(process.stderr),
-        )
-        if output is None:
+    def _outcome(self, conversation: _Conversation, code: int | None) -> bytes:
+        if conversation.is_too_large:
             raise AgentCrashed(
                 "OUTPUT_TOO_LARGE",
                 f"{self._arguments[0]} printed more than {self._output_bytes_max} bytes and was ended.",
                 "An agent prints one JSON object and nothing else.",
             )
-        code = await process.wait()
         if code != 0:
-            last = complaint.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+            complaint = conversation.complaint.decode("utf-8", "replace")
+            last = complaint.strip().splitlines()[-1:] or ["it said nothing"]
             raise AgentCrashed(
                 "AGENT_CRASHED",
                 f"{self._arguments[0]} ended with exit code {code}: {last[0][:300]}",
                 "Run the program by hand with the context of `esaa dispatch-context`.",
             )
-        return output
+        return bytes(conversation.output)
 
 
-async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
+class _Conversation(asyncio.SubprocessProtocol):
+    """What a program prints, as it comes. Not asyncio's streams: they wait for the pipes, which children may hold."""
+
+    def __init__(self, output_bytes_max: int) -> None:
+        self.output = bytearray()
+        self.complaint = b""
+        self.is_too_large = False
+        self.is_reading = True
+        self.decided = asyncio.Event()
+        self.exited = asyncio.Event()
+        self.closed = asyncio.Event()
+        self._output_bytes_max = output_bytes_max
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keeps the output up to the cap, and the end of what went to standard error."""
+        if fd != _STDOUT:
+            self.complaint = (self.complaint + data)[-_STDERR_BYTES:]
+        elif len(self.output) + len(data) > self._output_bytes_max:
+            self.is_too_large = True
+            self.decided.set()
+        else:
+            self.output += data
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """One pipe is at its end."""
+        if fd == _STDIN:
+            self.is_reading = False
+
+    def process_exited(self) -> None:
+        """The program is gone; its children may not be."""
+        self.exited.set()
+        self.decided.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The program is gone and all pipes are at their end."""
+        self.closed.set()
+
+
+def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
     # A program that does not read its input closes the pipe; its answer may be good all the same.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(data)
-        await stream.drain()
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.close()
-        await stream.wait_closed()
+    stdin = transport.get_pipe_transport(_STDIN)
+    assert isinstance(stdin, asyncio.WriteTransport)
+    stdin.write(data)
+    stdin.write_eof()
 
 
-async def _read(stream: asyncio.StreamReader, bytes_max: int) -> bytes | None:
-    """All bytes, or None as soon as there are more than `bytes_max`."""
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await stream.read(_CHUNK):
-        size += len(chunk)
-        if size > bytes_max:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _tail(stream: asyncio.StreamReader) -> bytes:
-    last = b""
-    while chunk := await stream.read(_CHUNK):
-        last = (last + chunk)[-_STDERR_BYTES:]
-    return last
-
-
-async def _end(process: Process) -> None:
+async def _end(transport: asyncio.SubprocessTransport, conversation: _Conversation) -> None:
     # The group outlives its leader where the program left children behind.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+        os.killpg(transport.get_pid(), signal.SIGKILL)
+    await conversation.exited.wait()
+    try:
+        # What is still in the pipes. A child that left the group may hold them open for ever.
+        await asyncio.wait_for(conversation.closed.wait(), _DRAIN_S)
+    except TimeoutError:
+        stdin = transport.get_pipe_transport(_STDIN)
+        if conversation.is_reading and isinstance(stdin, asyncio.WriteTransport):
+            stdin.abort()
+    finally:
+        transport.close()

@@ -63,10 +63,7 @@ def encoded(event: dict[str, Any], updates: list[dict[str, str]] | None = None) 
     result: dict[str, Any] = {"activity_event": event}
     if updates:
         result["file_updates"] = updates
-    try:
-        return json.dumps(result, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise UsageError("TEXT_INVALID", "An argument is not UTF-8 text.", "Check the terminal's encoding.") from error
+    return json.dumps(result, ensure_ascii=False).encode()
 
 
 @click.command()
@@ -101,7 +98,7 @@ def claim(face: Face, task: str, actor: str, notes: str | None, command_id: str 
 
     Example: esaa claim T-1000 --actor agent-spec
     """
-    workspace = face.workspace()
+    workspace = face.workspace() if dry_run else face.writable()
     data = encoded(_act(workspace, "claim", task, {"notes": notes}))
     done = f"{task} is in_progress, owned by {actor}"
     submit_bytes(face, workspace, data, actor, done, command_id=command_id, dry_run=dry_run)
@@ -136,7 +133,7 @@ def complete(
 
     Example: esaa complete T-1000 --actor agent-spec --file docs/spec/T-1000.md --check "all headings are there"
     """
-    workspace = face.workspace()
+    workspace = face.workspace() if dry_run else face.writable()
     verification = {"checks": list(checks)} if checks else None
     fields = {"notes": notes, "verification": verification, "issue_id": issue_id, "fixes": fixes}
     updates = [_file_update(item, workspace) for item in files]
@@ -181,7 +178,7 @@ def review(
     """
     if approve == bool(changes):
         raise click.UsageError("Give either --approve or --request-changes.")
-    workspace = face.workspace()
+    workspace = face.workspace() if dry_run else face.writable()
     decision = "approve" if approve else "request_changes"
     fields = {"decision": decision, "tasks": [task] if approve else list(changes), "notes": notes}
     data = encoded(_act(workspace, "review", task, fields))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
-from esaa.cli.face import Face, face_options, fail
+from esaa.cli.face import Face, FaceGroup, face_options, fail
 from esaa.errors import EsaaError, StoreError, UsageError
 from esaa.version import __version__
 
@@ -36,7 +39,20 @@ COMMANDS = {
 """The commands in the order of `esaa --help`; a module loads when its command is used."""
 
 
-class LazyGroup(click.Group):
+class PipeClosed(Exception):
+    """Who read the answer has seen enough."""
+
+
+@contextmanager
+def _pipe_seen() -> Iterator[None]:
+    # click would end with 1, which means "the answer is no" here.
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise PipeClosed from error
+
+
+class LazyGroup(FaceGroup):
     """A group whose commands are imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -49,6 +65,14 @@ class LazyGroup(click.Group):
         module, _, name = home.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _pipe_seen():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _pipe_seen():
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -76,18 +100,18 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code. Never raises."""
     is_json = "--json" in arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal without UTF-8 shows a code for what it has no character for.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        cli.main(args=list(arguments), prog_name="esaa", standalone_mode=False, obj=Face())
+        _refuse_bytes(arguments)
+        code = cli.main(args=list(arguments), prog_name="esaa", standalone_mode=False, obj=Face())
         sys.stdout.flush()
-        return 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
+        return code if isinstance(code, int) else 0
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 0
-    except click.Abort:
-        return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted(is_json=is_json)
     except click.ClickException as error:
         hint = "See --help."
         if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -95,11 +119,12 @@ def run(arguments: Sequence[str]) -> int:
         return fail(UsageError("USAGE", _sentence(error.format_message()), hint), is_json=is_json)
     except EsaaError as error:
         return fail(error, is_json=is_json)
-    except BrokenPipeError:
+    except (PipeClosed, BrokenPipeError):
         return _pipe_closed()
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return fail(StoreError("STORAGE_FAILED", f"{what}.", "Check the path, the disk and the rights."), is_json=is_json)
+        where = f"{error.filename}" if error.filename else "Reading or writing"
+        text = f"{where} failed: {error.strerror or error}."
+        return fail(StoreError("STORAGE_FAILED", text, "Check the path, the disk and the rights."), is_json=is_json)
     except Exception as error:  # the last line of defence: a bug is reported as one, without a traceback
         if os.environ.get("ESAA_DEBUG"):
             raise
@@ -107,8 +132,19 @@ def run(arguments: Sequence[str]) -> int:
         return fail(EsaaError("BUG", text, "ESAA_DEBUG=1 shows where. The log is whole."), is_json=is_json)
 
 
-def _interrupted() -> int:
-    click.echo("esaa: interrupted; everything acknowledged so far is in the log", err=True)
+def _refuse_bytes(arguments: Sequence[str]) -> None:
+    # Bytes that are no UTF-8 reach Python as lone surrogates, which no log can hold.
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            text = f"The argument {argument[:80]!a} is not UTF-8 text."
+            raise UsageError("TEXT_INVALID", text, "Check the terminal's encoding.") from error
+
+
+def _interrupted(*, is_json: bool) -> int:
+    error = EsaaError("INTERRUPTED", "Interrupted; everything acknowledged so far is in the log.", "Run it again.")
+    fail(error, is_json=is_json)
     return 130
 
 

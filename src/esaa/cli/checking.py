@@ -10,6 +10,7 @@ import msgspec
 
 from esaa.cli.acts import dry_run_option
 from esaa.cli.face import Face, exit_with, face_options, pass_face
+from esaa.stores.views import VIEW_NAMES
 
 if TYPE_CHECKING:
     from esaa.runtime.verification import Verdict
@@ -18,7 +19,7 @@ _EXIT = {"ok": 0, "mismatch": 3, "corrupted": 4}
 
 
 @click.command()
-@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Warnings count, and every historical verify.ok is recomputed.")
 @click.option("--all", "hash_all", is_flag=True, help="Recompute every historical verify.ok.")
 @click.option("--files", is_flag=True, help="Also compare the published files with their last recorded digest.")
@@ -76,15 +77,14 @@ def project(face: Face, dry_run: bool) -> None:
     Example: esaa project
     """
     workspace = face.workspace()
-    if dry_run:
-        models = workspace.read_models()
-        changed = [name for name, data in models.items() if workspace.views.on_disk(name) != data]
-    else:
+    lying = {name: workspace.views.on_disk(name) for name in VIEW_NAMES}
+    if not dry_run:
+        # Opening for writing may mend read models already; they were written by this command all the same.
         with workspace.writing() as notices:
-            changed = workspace.project()
-            # Opening for writing has already mended what it could; say so as well.
-            for notice in notices:
-                face.say(notice)
+            workspace.project()
+        for notice in notices:
+            face.say(notice)
+    changed = [name for name, data in workspace.read_models().items() if lying[name] != data]
     seq = workspace.state().seq
     what = f"{', '.join(changed)} {'would be' if dry_run else 'were'} written" if changed else "all were right already"
     face.data({"changed": changed, "last_event_seq": seq, "dry_run": dry_run}, f"read models at event #{seq}: {what}")

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Callable[..., Any])
 
 
+class FaceGroup(click.Group):
+    """A group that shows its help where nothing is asked of it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+
 class Face:
     """The global options of one invocation."""
 
@@ -39,10 +49,22 @@ class Face:
 
         return open_workspace(self.find_root())
 
+    def writable(self) -> Workspace:
+        """The workspace, with whatever a crash left in it mended, and that said."""
+        workspace = self.workspace()
+        self.mend(workspace)
+        return workspace
+
+    def mend(self, workspace: Workspace) -> None:
+        """Mends what a crash left, and says so."""
+        with workspace.writing() as notices:
+            for notice in notices:
+                self.warn(notice)
+
     def data(self, value: object, *lines: str) -> None:
         """The answer: JSON with `--json`, else the lines."""
         if self.is_json:
-            click.echo(json.dumps(value, ensure_ascii=False))
+            click.echo(as_json(value))
         else:
             for line in lines:
                 click.echo(plain(line))
@@ -66,7 +88,7 @@ class Face:
             self.warn(warning)
         rejected = receipt.rejected
         if self.is_json:
-            click.echo(json.dumps(receipt_view(receipt), ensure_ascii=False))
+            click.echo(as_json(receipt_view(receipt)))
         elif rejected is not None:
             text = f"rejected [{rejected.layer}] {rejected.error_code}: {rejected.message} {rejected.hint}"
             click.echo(plain(text.rstrip()), err=True)
@@ -78,12 +100,18 @@ class Face:
             sys.exit(5)
 
 
+def as_json(value: object) -> str:
+    """The value as JSON on one line, in which no character steers a terminal."""
+    is_utf8 = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    return plain(json.dumps(value, ensure_ascii=not is_utf8, default=str))
+
+
 def fail(error: EsaaError, *, is_json: bool) -> int:
     """Reports an error in one line and returns its exit code."""
     if is_json:
         context = {key: value for key, value in error.context.items() if value is not None}
         body = {"code": error.code, "message": error.message, "hint": error.hint, **context}
-        click.echo(json.dumps({"error": body}, ensure_ascii=False, default=str), err=True)
+        click.echo(as_json({"error": body}), err=True)
     else:
         click.echo(f"esaa: {plain(str(error))}", err=True)
     return error.exit_code

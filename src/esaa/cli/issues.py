@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from esaa.cli.acts import actor_option, command_id_option, dry_run_option, encoded, notes_option, submit_bytes
-from esaa.cli.face import Face, face_options, pass_face
+from esaa.cli.face import Face, FaceGroup, face_options, pass_face
 
 
-@click.group()
+@click.group(cls=FaceGroup)
+@face_options
 def issue() -> None:
     """Report and resolve issues."""
 
@@ -50,7 +51,7 @@ def issue_report(
     Example: esaa issue report T-2000 --actor agent-qa --id ISS-0001 --severity medium
     --title "Menu stays open" --symptom "Escape does nothing" --step "Open the menu, press Escape" --fixes T-2000
     """
-    workspace = face.workspace()
+    workspace = face.workspace() if dry_run else face.writable()
     found = workspace.state().task(task)
     event: dict[str, object] = {
         "action": "issue.report",
@@ -89,7 +90,8 @@ def issue_resolve(face: Face, issue_id: str, note: str | None, command_id: str |
     face.receipt(receipt, f"{issue_id} is resolved")
 
 
-@click.group()
+@click.group(cls=FaceGroup)
+@face_options
 def hotfix() -> None:
     """Mend what is done, without touching it."""
 

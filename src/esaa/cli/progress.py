@@ -62,7 +62,11 @@ class _Lines:
 
     def said(self, text: str) -> None:
         """A remark."""
-        print(plain(text), file=sys.stderr, flush=True)
+        try:
+            print(plain(text), file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            # Nobody reads the progress any more; the run goes on.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def outcome_lines(order: Order, receipt: Receipt) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -134,12 +135,16 @@ def log(
     found: Iterator[tuple[bytes, Recorded[Fact]]] = (
         one for one in events_in(workspace.log.store.path, moments, workspace.clock.now()) if wanted(one[1])
     )
+    is_empty = True
     for line, recorded in deque(found, maxlen=count) if count is not None else found:
+        is_empty = False
         if face.is_json:
-            click.echo(line.decode("utf-8", "replace"))
+            click.echo(plain(line.decode("utf-8", "replace")) if sys.stdout.isatty() else line)
         else:
             text = f"#{recorded.version}  {recorded.ts}  {recorded.actor}  {action_of(recorded.fact)}"
             click.echo(plain(f"{text}  {summary(recorded.fact)}"))
+    if is_empty:
+        face.say("no event matches; `esaa log -n 5` shows the last ones")
 
 
 @click.command()

@@ -49,14 +49,15 @@ def run(
     from esaa.runtime.orchestrator import Orchestrator
     from esaa.stores.lock import writer_lock
 
-    workspace = face.workspace()
     if dry_run:
-        _show_plan(face, workspace)
+        _show_plan(face, face.workspace())
         return
+    workspace = face.workspace()
     agents = _agents(workspace, adapter, record)
     limit = workspace.rules.runtime.dispatch.parallel_max
     lock = workspace.roadmap / ".esaa" / "run.lock"
     with writer_lock(lock, timeout_s=0, what="another `esaa run`"):
+        face.mend(workspace)
         first = workspace.state().seq
         with make_observer(face, workspace) as observer:
             orchestrator = Orchestrator(workspace, agents.get, observer)

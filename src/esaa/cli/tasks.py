@@ -8,12 +8,12 @@ import click
 import msgspec
 
 from esaa.cli.acts import command_id_option, dry_run_option
-from esaa.cli.face import Face, face_options, pass_face
+from esaa.cli.face import Face, FaceGroup, face_options, pass_face
 from esaa.cli.terminal import columns
 
 
-
-@click.group()
+@click.group(cls=FaceGroup)
+@face_options
 def task() -> None:
     """Create, list and amend tasks."""
 

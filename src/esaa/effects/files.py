@@ -43,19 +43,19 @@ class Publisher:
         Raises `StoreError` where the disk fails; running again then goes on where it stopped.
         """
         findings: list[str] = []
-        for effect in _newest(effects):
-            finding = self._publish_one(effect)
+        for effect, known in _newest(effects):
+            finding = self._publish_one(effect, known)
             if finding is not None:
                 findings.append(finding)
         return findings
 
-    def _publish_one(self, effect: FileEffect) -> str | None:
+    def _publish_one(self, effect: FileEffect, known: set[str | None]) -> str | None:
         found = inspect(self._root, effect.path, bytes_max=_ANY_SIZE, want_content=False)
         if found.sha256 == effect.after_sha256:
             return None
         if found.fault is not None:
             return f"{effect.event_id}: `{effect.path}` {found.fault} and was not written"
-        if found.sha256 != effect.before_sha256:
+        if found.sha256 not in known:
             return f"{effect.event_id}: `{effect.path}` was changed by someone else and was not overwritten"
         content = self._blobs.get(effect.after_sha256)
         if content is None:
@@ -73,8 +73,12 @@ class Publisher:
         staged = self._staging / f"{effect.event_id}-{effect.after_sha256[:16]}"
         with parent_of(self._root, effect.path, create=True) as (directory, name):
             mode = self._mode(directory, name)
-            fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+            # What a killed publication left behind would lend its mode.
+            staged.unlink(missing_ok=True)
+            fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
+                if mode is not None:
+                    os.fchmod(fd, mode)
                 self._disk.write(fd, content)
                 self._disk.fsync(fd)
             finally:
@@ -82,24 +86,22 @@ class Publisher:
             self._disk.rename(str(staged), name, target_dir=directory)
             self._disk.fsync(directory)
 
-    def _mode(self, directory: int, name: str) -> int:
-        """The mode of the file that is replaced, asked on the descriptor that is written through."""
+    def _mode(self, directory: int, name: str) -> int | None:
+        """The mode of the file that is replaced, asked on the descriptor that is written through; None for a new one."""
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
-            return 0o644
+            return None
         fault = file_fault(status)
         if fault is not None:
             raise UnsafePath(0, fault)
         return status.st_mode & 0o777
 
 
-def _newest(effects: list[FileEffect]) -> list[FileEffect]:
-    """One effect a path: the last digest, and the digest from before the first, so that a chain is one step."""
-    merged: dict[str, FileEffect] = {}
+def _newest(effects: list[FileEffect]) -> list[tuple[FileEffect, set[str | None]]]:
+    """The last effect of each path, with every digest that the file may have had on the way to it."""
+    merged: dict[str, tuple[FileEffect, set[str | None]]] = {}
     for effect in effects:
-        earlier = merged.get(effect.path)
-        before = effect.before_sha256 if earlier is None else earlier.before_sha256
-        merged[effect.path] = msgspec.structs.replace(effect, before_sha256=before)
+        known = merged[effect.path][1] if effect.path in merged else set()
+        merged[effect.path] = effect, known | {effect.before_sha256, effect.after_sha256}
     return list(merged.values())
-

@@ -6,6 +6,7 @@ in the way is found, and found again on the very descriptor that is written thro
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def parent_of(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str
 
 def _step(fd: int, name: str, *, create: bool) -> int:
     try:
-        below = os.open(name, _DIRECTORY, dir_fd=fd)
+        below = _open_directory(fd, name)
     except FileNotFoundError:
         if not create:
             raise
@@ -50,11 +51,18 @@ def _step(fd: int, name: str, *, create: bool) -> int:
             pass
         else:
             os.fsync(fd)
-        below = os.open(name, _DIRECTORY, dir_fd=fd)
-    except OSError as error:
-        raise UnsafePath(error.errno, f"leads through `{name}`, which is a link or no directory") from error
+        below = _open_directory(fd, name)
     os.close(fd)
     return below
+
+
+def _open_directory(fd: int, name: str) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=fd)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise UnsafePath(error.errno, f"leads through `{name}`, which is a link or no directory") from error
+        raise
 
 
 def inspect(root: Path, path: str, *, bytes_max: int, want_content: bool) -> FileOnDisk:

@@ -10,6 +10,8 @@ import msgspec
 from esaa.errors import UsageError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+# The library would take any character between date and time, and a long number for a time.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9].*)?|[0-9]{8}T[0-9].*")
 _FORMS = "Write #12, EV-00000012, HEAD~3, 2026-02-27T01:25:22Z or @{2h}."
 
 
@@ -49,6 +51,8 @@ def parse_ref(text: str, now: datetime) -> Ref:
         except OverflowError as error:
             raise _unknown(text) from error
         return AtTime(_log_ts(moment))
+    if _TIME.fullmatch(text) is None:
+        raise _unknown(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -67,7 +71,8 @@ def parse_range(text: str, now: datetime) -> tuple[Ref | None, Ref | None]:
 
 def _log_ts(moment: datetime) -> str:
     try:
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # Not strftime: it does not pad a year before 1000.
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
     except OverflowError as error:
         raise _unknown(str(moment)) from error
 

@@ -13,7 +13,8 @@ import re
 
 import msgspec
 
-_MAYBE_FLOAT = re.compile(rb"[:\[,]-?\d+[.eE]")
+_MAYBE_FLOAT = re.compile(rb"(?:^|[:\[,])-?\d+[.eE]")
+_DIGITS_AS_ZERO = bytes.maketrans(b"123456789-", b"0000000000")
 _SORTED = msgspec.json.Encoder(order="sorted")
 _PLAIN = msgspec.json.Encoder()
 
@@ -24,7 +25,7 @@ def canonical(value: object) -> bytes:
         text = _SORTED.encode(value)
     except (OverflowError, ValueError):
         return _stdlib(value, sort_keys=True)
-    if _MAYBE_FLOAT.search(text):
+    if _may_hold_float(text):
         return _stdlib(value, sort_keys=True)
     return text
 
@@ -35,7 +36,7 @@ def compact(value: object) -> bytes:
         text = _PLAIN.encode(value)
     except (OverflowError, ValueError):
         return _stdlib(value, sort_keys=False)
-    if _MAYBE_FLOAT.search(text):
+    if _may_hold_float(text):
         return _stdlib(value, sort_keys=False)
     return text
 
@@ -48,6 +49,14 @@ def pretty(value: object) -> bytes:
 def sha256_hex(data: bytes) -> str:
     """SHA-256 in lower-case hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _may_hold_float(text: bytes) -> bool:
+    """False where compact JSON holds no float for certain. Most texts hold no number at all, which is seen quickly."""
+    marked = text.translate(_DIGITS_AS_ZERO)
+    if not (b'":0' in marked or b"[0" in marked or b",0" in marked or marked.startswith(b"0")):
+        return False
+    return _MAYBE_FLOAT.search(text) is not None
 
 
 def _stdlib(value: object, *, sort_keys: bool) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -26,15 +26,27 @@ class LineFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LineAudit(msgspec.Struct, kw_only=True):
-    """The outcome: findings (at most `FINDINGS_MAX`), lines read, the last leaf hash, the first chained line."""
+    """The outcome: findings (at most `FINDINGS_MAX`), lines read, those that are not blank, the last leaf hash, and
+    the first line that carries `prev_hash`."""
 
     findings: list[LineFinding] = []
     lines: int = 0
+    events: int = 0
     leaf_hash: str | None = None
     chained_from: int | None = None
 
 
-def audit_lines(lines: Iterable[bytes], line_bytes_max: int) -> LineAudit:
+class LineReader(Protocol):
+    """Sees every parsed line while it is at hand: the audit of a vocabulary's envelope."""
+
+    def feed(self, event: dict[str, Any], line: int) -> None:
+        """A line that is a JSON object."""
+
+    def skip(self) -> None:
+        """A line that is none."""
+
+
+def audit_lines(lines: Iterable[bytes], line_bytes_max: int, reader: LineReader) -> LineAudit:
     """Audits stored lines, each without its line feed. Blank lines are no leaves; a CR belongs to its line."""
     audit = LineAudit()
     foreign = _ForeignChain()
@@ -42,11 +54,13 @@ def audit_lines(lines: Iterable[bytes], line_bytes_max: int) -> LineAudit:
     encode = msgspec.json.Encoder().encode
     sha256 = hashlib.sha256
     number = 0
+    last_number = 1
     leaf: str | None = None
     for line in lines:
         number += 1
         if not line.strip():
             continue
+        audit.events += 1
         try:
             value: Any = decode(line)
             if encode(value) != line:
@@ -59,16 +73,22 @@ def audit_lines(lines: Iterable[bytes], line_bytes_max: int) -> LineAudit:
                 if audit.chained_from is None:
                     audit.chained_from = number
                 if previous != leaf:
-                    _add(audit, number, "CHAIN_BROKEN", "prev_hash is not the hash of the line before")
-            elif "event_hash" in value or value.get("action") == "chain.anchor":
-                foreign.check(value, number, audit)
-            if previous is None and audit.chained_from is not None:
+                    # The line before is the one that changed (or the lines between it and this one).
+                    text = f"this is not the line that line {number} was chained to"
+                    _add(audit, last_number, "CHAIN_BROKEN", text)
+            elif audit.chained_from is not None:
                 _add(audit, number, "CHAIN_BROKEN", "prev_hash is missing after chained lines")
-        elif value is not _BAD:
-            _add(audit, number, "JSONL_INVALID", "the line is not a JSON object")
+            elif foreign.has_begun or "event_hash" in value or value.get("action") == "chain.anchor":
+                foreign.check(value, number, audit)
+            reader.feed(value, number)
+        else:
+            reader.skip()
+            if value is not _BAD:
+                _add(audit, number, "JSONL_INVALID", "the line is not a JSON object")
         if audit.chained_from is None:
             foreign.note(line)
         leaf = sha256(b"\x00" + line).hexdigest()
+        last_number = number
     audit.lines = number
     audit.leaf_hash = leaf
     return audit
@@ -94,7 +114,8 @@ class _ForeignChain:
     """The chain fields of other writers: `chain.anchor`, `prev_event_hash`, `event_hash` (FORMATS).
 
     The anchor covers the first N non-blank raw lines, so the running digest of the lines before answers when
-    the anchor names exactly those (as its writers do). Our own chained lines are outside of it.
+    the anchor names exactly those (as its writers do). From the anchor, or the first `event_hash`, on every event
+    carries its hash, until our own chained lines begin.
     """
 
     def __init__(self) -> None:
@@ -107,21 +128,37 @@ class _ForeignChain:
         self._digest.update(line + b"\n")
         self._count += 1
 
+    @property
+    def has_begun(self) -> bool:
+        """True from the anchor, or the first hashed event, on."""
+        return self._previous is not None
+
     def check(self, value: dict[str, Any], number: int, audit: LineAudit) -> None:
-        """Checks the chain fields of one event, where it has any."""
+        """Checks the chain fields of one event."""
         if "event_hash" in value:
-            body = {key: item for key, item in value.items() if key != "event_hash"}
-            if hashlib.sha256(canonical(body)).hexdigest() != value["event_hash"]:
+            if _event_hash(value) != value["event_hash"]:
                 _add(audit, number, "CHAIN_BROKEN", "event_hash is not the hash of the event")
             if self._previous is not None and value.get("prev_event_hash") != self._previous:
                 _add(audit, number, "CHAIN_BROKEN", "prev_event_hash is not the hash of the event before")
             self._previous = str(value["event_hash"])
+        elif self._previous is not None:
+            _add(audit, number, "CHAIN_BROKEN", "event_hash is missing after hashed events")
         if value.get("action") == "chain.anchor":
-            payload = value.get("payload")
-            anchor = payload if isinstance(payload, dict) else {}
-            if anchor.get("anchored_through_seq") == self._count and (
-                anchor.get("anchor_sha256") != self._digest.hexdigest()
-            ):
-                _add(audit, number, "CHAIN_BROKEN", "anchor_sha256 is not the hash of the lines before")
-            if self._previous is None:
-                self._previous = str(anchor.get("anchor_sha256"))
+            self._check_anchor(value.get("payload"), number, audit)
+
+    def _check_anchor(self, payload: object, number: int, audit: LineAudit) -> None:
+        anchor = payload if isinstance(payload, dict) else {}
+        through, digest = anchor.get("anchored_through_seq"), anchor.get("anchor_sha256")
+        if not isinstance(through, int) or through > self._count:
+            _add(audit, number, "CHAIN_BROKEN", "anchored_through_seq names lines that do not stand before it")
+        elif through == self._count and digest != self._digest.hexdigest():
+            _add(audit, number, "CHAIN_BROKEN", "anchor_sha256 is not the hash of the lines before")
+        if self._previous is None:
+            self._previous = str(digest)
+
+
+def _event_hash(value: dict[str, Any]) -> str | None:
+    try:
+        return hashlib.sha256(canonical({key: item for key, item in value.items() if key != "event_hash"})).hexdigest()
+    except RecursionError:
+        return None

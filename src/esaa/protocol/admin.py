@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -36,12 +37,17 @@ from esaa.protocol.rejections import reject
 from esaa.protocol.roadmap import schema_version
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
+from esaa.protocol.transitions import ACTION_OF_STATUS
+
+_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""As agent_result.schema.json has it."""
 
 
-def create_task(command: CreateTask, state: State, rules: Governance) -> TaskCreated | Rejected:
+def create_task(command: CreateTask, state: State) -> TaskCreated | Rejected:
     """A new task, or why there can be none."""
-    if command.task_id in state.tasks:
-        return reject("DUPLICATE_TASK", f"The task {command.task_id} exists.", "Choose another id.")
+    refusal = _refuse_id(command.task_id, state)
+    if refusal is not None:
+        return refusal
     if command.task_kind not in TASK_KINDS:
         return reject("SCHEMA_INVALID", f"{command.task_kind!r} is no task kind.", f"One of {', '.join(TASK_KINDS)}.")
     refusal = (
@@ -68,7 +74,7 @@ def create_task(command: CreateTask, state: State, rules: Governance) -> TaskCre
     )
 
 
-def amend_task(command: AmendTask, state: State, rules: Governance) -> TaskAmended | Rejected:
+def amend_task(command: AmendTask, state: State) -> TaskAmended | Rejected:
     """Other values for a task that nobody has begun; 0.4.1 logs only (DESIGN 12.8)."""
     if schema_version(state) != "0.4.1":
         return reject(
@@ -122,8 +128,8 @@ def create_hotfix(command: CreateHotfix, state: State, rules: Governance) -> Fac
         return reject(
             "HOTFIX_ALREADY_EXISTS", f"{existing.task_id} is the hotfix of {issue.issue_id}.", "Finish that one."
         )
-    if command.task_id is not None and command.task_id in state.tasks:
-        return reject("DUPLICATE_TASK", f"The task {command.task_id} exists.", "Choose another id.")
+    if command.task_id is not None and (refusal := _refuse_id(command.task_id, state)) is not None:
+        return refusal
     fact = hotfix_fact(issue, task, state, rules, scope=command.scope_patch, task_id=command.task_id)
     if fact is None:
         return reject(
@@ -154,16 +160,15 @@ def reject_output(command: RejectOutput, state: State, rules: Governance) -> Out
         return reject("TASK_NOT_FOUND", f"There is no task {command.task_id!r}.", "`esaa task list` names all tasks.")
     if task.status == "done":
         return reject("IMMUTABLE_DONE_VIOLATION", f"{task.task_id} is done; there is no attempt to refuse.", "")
-    action = {"todo": "claim", "in_progress": "complete", "review": "review"}.get(task.status, "complete")
     return OutputRejected(
         task_id=task.task_id,
         error_code=command.error_code,
         message=command.message,
-        source_action=action,
+        source_action=ACTION_OF_STATUS[task.status],
         reason="invalid_transition",
         layer="verification_gate",
         rejected_actor=command.actor,
-        counts=True,
+        counts=state.work(task.task_id).attempts < rules.runtime.attempts.max,
     )
 
 
@@ -238,6 +243,15 @@ def _reaches(start: Task, goal: str, state: State) -> bool:
                 if task is not None:
                     stack.append(task)
     return False
+
+
+def _refuse_id(task_id: str, state: State) -> Rejected | None:
+    if task_id in state.tasks:
+        return reject("DUPLICATE_TASK", f"The task {task_id} exists.", "Choose another id.")
+    if not _TASK_ID.fullmatch(task_id):
+        hint = "Up to 128 letters, digits, `.`, `_` and `-`, beginning with a letter or digit: agents must send it back."
+        return reject("SCHEMA_INVALID", f"{task_id!r} is no task id.", hint)
+    return None
 
 
 def _refuse_outputs(paths: tuple[str, ...]) -> Rejected | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 
 from esaa.contracts.governance import Governance
 from esaa.kernel.decider import Rejected
@@ -12,29 +12,40 @@ from esaa.protocol.task_table import Task
 
 
 def parse_ts(text: str) -> datetime:
-    """A time of the log. Raises `ValueError`."""
+    """A time as esaa writes it. Raises `ValueError`."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def recorded_ts(text: str | None) -> datetime | None:
+    """A time of the log, or None where there is none: another writer's may be any text, without an offset it is UTC."""
+    try:
+        moment = None if text is None else parse_ts(text)
+    except ValueError:
+        return None
+    if moment is None or moment.year == MAXYEAR:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def deadline(task: Task, state: State, rules: Governance) -> datetime | None:
     """When the owner's present attempt ends, or None where none is running."""
-    since = state.work(task.task_id).since
+    since = recorded_ts(state.work(task.task_id).since)
     if task.status != "in_progress" or since is None:
         return None
-    return parse_ts(since) + rules.runtime.attempts.ttl
+    return since + rules.runtime.attempts.ttl
 
 
 def cooldown_end(task: Task, state: State, rules: Governance) -> datetime | None:
     """When the next output may come after a refused one, or None."""
-    rejected_at = state.work(task.task_id).rejected_at
+    rejected_at = recorded_ts(state.work(task.task_id).rejected_at)
     if rejected_at is None or rules.runtime.attempts.cooldown == timedelta(0):
         return None
-    return parse_ts(rejected_at) + rules.runtime.attempts.cooldown
+    return rejected_at + rules.runtime.attempts.cooldown
 
 
 def refuse_attempt(task: Task, action: str, state: State, rules: Governance, now: str) -> Rejected | None:
-    """Why no further output is taken now, or None. Reporting an issue is always possible."""
-    if action == "issue.report" or task.status == "done":
+    """Why no further output is taken now, or None. A done task is left to the immutability layer."""
+    if task.status == "done":
         return None
     work, limits = state.work(task.task_id), rules.runtime.attempts
     if work.attempts >= limits.max:

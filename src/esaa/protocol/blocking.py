@@ -45,9 +45,14 @@ def pending_hotfix(task: Task, state: State) -> str | None:
     return None
 
 
+def mends(task: Task, issue: Issue) -> bool:
+    """True for a hotfix of the issue: it goes on while everything else is halted."""
+    return task.is_hotfix is True and task.issue_id == issue.issue_id
+
+
 def refuse_blocked(task: Task, action: str, state: State, rules: Governance) -> Rejected | None:
-    """Why an open issue forbids an act on a task, or None. Reporting an issue is always possible."""
-    if action == "issue.report" or task.status == "done":
+    """Why an open issue forbids an act on a task, or None. A done task is left to the immutability layer."""
+    if task.status == "done":
         return None
     issue = blocking_issue(task, state, rules)
     if issue is None and action == "review:approve":
@@ -60,7 +65,7 @@ def refuse_blocked(task: Task, action: str, state: State, rules: Governance) -> 
             counts=False,
         )
     halting = halting_issue(state, rules) if action == "claim" else None
-    if halting is not None and not (task.is_hotfix is True and task.issue_id == halting.issue_id):
+    if halting is not None and not mends(task, halting):
         return reject(
             "PIPELINE_HALTED",
             f"The {halting.severity} issue {halting.issue_id} halts all new work: {halting.title}",

@@ -91,8 +91,8 @@ def duplicate_path(paths: list[str]) -> tuple[str, str] | None:
 
 def pattern_fault(pattern: str) -> str | None:
     """Why a text is no legal pattern, or None: a path whose components may hold `*`, or end in `/` or `/**`."""
-    plain = pattern.removesuffix("/**").removesuffix("/") if pattern != "**" else "any"
-    return path_fault(plain.replace("*", "x"))
+    stem = pattern[:-3] if pattern.endswith("/**") else pattern.removesuffix("/")
+    return path_fault(stem.replace("*", "x"))
 
 
 def _strings(value: object) -> tuple[str, ...]:

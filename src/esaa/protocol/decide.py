@@ -77,9 +77,9 @@ def decide(command: AnyCommand, state: State, rules: Governance, now: str) -> De
                 "ATTEMPT_TIMEOUT", command.message, "The task stays with its owner, who is asked again."
             )
         case CreateTask():
-            return _one(create_task(command, state, rules))
+            return _one(create_task(command, state))
         case AmendTask():
-            return _one(amend_task(command, state, rules))
+            return _one(amend_task(command, state))
         case CreateHotfix():
             return _one(create_hotfix(command, state, rules))
         case ResolveIssue():

@@ -9,6 +9,7 @@ from esaa.contracts.governance import Governance
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Draft
+from esaa.protocol.blocking import pending_hotfix
 from esaa.protocol.boundaries import duplicate_path, write_boundary
 from esaa.protocol.commands import FileOnDisk, Submit
 from esaa.protocol.edits import new_content
@@ -42,7 +43,7 @@ def deliver(
         found = command.files.get(update.path, FileOnDisk())
         if found.fault is not None:
             return reject("PATH_INVALID", f"`{update.path}` {found.fault}.", "Write to a plain file of the project.")
-        content = new_content(update, found)
+        content = new_content(update, found, rules.agent.output_contract.file_bytes_max)
         if isinstance(content, Rejected):
             return content
         contents[update.path] = content
@@ -131,6 +132,9 @@ def _refuse_conflicts(task: Task, updates: tuple[FileUpdate, ...], state: State)
         return None
     for other in state.tasks.pending():
         if other.task_id == task.task_id or other.status == "todo":
+            continue
+        if pending_hotfix(other, state) == task.task_id:
+            # It asked for this hotfix and waits for it; two that wait for each other would never end.
             continue
         for path in paths:
             if covered_folded(path, other.output_files):

@@ -12,8 +12,8 @@ from esaa.protocol.rejections import reject
 _READ_AGAIN = "Read the file again (`esaa dispatch-context` gives its digest) and send new edits."
 
 
-def new_content(update: FileUpdate, found: FileOnDisk) -> bytes | Rejected:
-    """The bytes that an update leads to, or why it cannot be applied."""
+def new_content(update: FileUpdate, found: FileOnDisk, bytes_max: int) -> bytes | Rejected:
+    """The bytes that an update leads to (at most `bytes_max`), or why it cannot be applied."""
     path = update.path
     if update.edits is UNSET:
         return b"" if update.content is UNSET else update.content.encode()
@@ -45,5 +45,18 @@ def new_content(update: FileUpdate, found: FileOnDisk) -> bytes | Rejected:
                 f"Edit {number} of `{path}`: old_string stands {count} times.",
                 "Give more of the surrounding text, or set replace_all.",
             )
+        # Asked before the text is made: a few edits that double it would fill the memory.
+        if len(text) + count * (len(edit.new_string) - len(edit.old_string)) > bytes_max:
+            return _too_large(path, bytes_max)
         text = text.replace(edit.old_string, edit.new_string)
-    return text.encode()
+    content = text.encode()
+    return content if len(content) <= bytes_max else _too_large(path, bytes_max)
+
+
+def _too_large(path: str, bytes_max: int) -> Rejected:
+    return reject(
+        "RESOURCE_LIMIT_EXCEEDED",
+        f"`{path}` would be larger than {bytes_max} bytes after the edits.",
+        "Split the file.",
+        layer="boundary",
+    )

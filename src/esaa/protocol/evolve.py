@@ -5,6 +5,7 @@ The rules are PROJECTION_SPEC.md's. Whether a fact *should* have been recorded i
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any, assert_never
 
 import msgspec
@@ -31,8 +32,9 @@ from esaa.protocol.facts import (
     VerificationStarted,
     ViewMutated,
 )
-from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Receipt, Run, State, UnknownActors, Verified, Work
+from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Run, State, Verified
 from esaa.protocol.task_table import Task
+from esaa.protocol.tracking import track
 
 PROJECTION_VERSION = 1
 """Raised with every change of these rules; a snapshot of another version is discarded."""
@@ -42,29 +44,34 @@ _replace = msgspec.structs.replace
 
 def evolve(state: State, recorded: Recorded[Fact]) -> State:
     """The state after one more event. Takes ownership of `state`."""
+    track(state, recorded)
+    return project(state, recorded)
+
+
+def project(state: State, recorded: Recorded[Fact]) -> State:
+    """The projection alone: what the read models show. Takes ownership of `state`."""
     header = state.header
     if header.schema_version is None:
         header.schema_version = recorded.schema_version
     header.last_seq = recorded.version
-    header.last_ts = recorded.ts
+    if recorded.ts != header.last_ts:  # the events of a burst share one text
+        header.last_ts = recorded.ts
     fact = recorded.fact
-    match fact:
-        case VerificationStarted() | FileWritten() | ForeignRecorded():
-            pass
-        case VerificationPassed():
-            header.verified = _OK
-        case ViewMutated():
-            _view_mutated(state, fact)
-        case TaskClaimed():
-            _claimed(state, fact, recorded)
+    match fact:  # the frequent ones first
         case TaskCompleted():
             _completed(state, fact, recorded)
         case TaskReviewed():
             _reviewed(state, fact, recorded)
+        case TaskClaimed():
+            _claimed(state, fact, recorded)
+        case ViewMutated():
+            _view_mutated(state, fact)
+        case VerificationStarted() | FileWritten() | ForeignRecorded() | OutputRejected():
+            pass
+        case VerificationPassed():
+            header.verified = _OK
         case TaskCreated() | HotfixCreated():
             _created(state, fact)
-        case OutputRejected():
-            _rejected(state, fact, recorded)
         case IssueReported():
             _reported(state, fact, recorded)
         case IssueResolved():
@@ -81,19 +88,11 @@ def evolve(state: State, recorded: Recorded[Fact]) -> State:
             assert_never(fact)
     if isinstance(fact, _PROJECTED):
         header.verified = Verified(status="unknown", events_since=header.verified.events_since + 1)
-    if recorded.command_id is not None:
-        _receipt(state, recorded.command_id, recorded.version)
     return state
 
 
 _PROJECTED = (TaskClaimed, TaskCompleted, TaskReviewed, TaskCreated, TaskAmended, RunStarted)
 _OK = Verified(status="ok", events_since=0)
-
-
-def _receipt(state: State, command_id: str, version: int) -> None:
-    known = state.header.receipts.get(command_id)
-    first = version if known is None else known.first_seq
-    state.header.receipts[command_id] = Receipt(first_seq=first, last_seq=version)
 
 
 def _run_started(state: State, fact: RunStarted) -> None:
@@ -110,7 +109,6 @@ def _run_started(state: State, fact: RunStarted) -> None:
         count=header.run.count + 1,
         is_open=True,
     )
-    header.receipts = {}
 
 
 def _created(state: State, fact: TaskCreated) -> None:
@@ -191,9 +189,8 @@ def _amended(state: State, fact: TaskAmended) -> None:
 def _claimed(state: State, fact: TaskClaimed, recorded: Recorded[Fact]) -> None:
     task = state.tasks.get(fact.task_id)
     if task is not None:
-        state.tasks.put(_replace(task, status="in_progress", assigned_to=recorded.actor, started_at=recorded.ts))
-        _attempt(state, fact.task_id, "claim", recorded.ts)
-
+        state.tasks.put(_replace(task, status="in_progress", assigned_to=intern(recorded.actor), started_at=state.header.last_ts))
+    
 
 def _completed(state: State, fact: TaskCompleted, recorded: Recorded[Fact]) -> None:
     task = state.tasks.get(fact.task_id)
@@ -207,7 +204,6 @@ def _completed(state: State, fact: TaskCompleted, recorded: Recorded[Fact]) -> N
     if fact.fixes is not UNSET:
         changes["fixes"] = fact.fixes
     state.tasks.put(_replace(task, **changes))
-    _attempt(state, fact.task_id, "complete", recorded.ts)
 
 
 def _reviewed(state: State, fact: TaskReviewed, recorded: Recorded[Fact]) -> None:
@@ -215,44 +211,10 @@ def _reviewed(state: State, fact: TaskReviewed, recorded: Recorded[Fact]) -> Non
     if task is None:
         return
     if fact.decision == "approve":
-        state.tasks.put(_replace(task, status="done", completed_at=recorded.ts))
-        state.header.work.pop(fact.task_id, None)
+        state.tasks.put(_replace(task, status="done", completed_at=state.header.last_ts))
     else:
         state.tasks.put(_replace(task, status="in_progress"))
-        _attempt(state, fact.task_id, "review", recorded.ts)
-
-
-def _attempt(state: State, task_id: str, slot: str, ts: str) -> None:
-    work = state.work(task_id)
-    changes: dict[str, Any] = {slot: getattr(work, slot) + 1, "since": ts, "rejected_at": None, "last_rejection": None}
-    state.header.work[task_id] = _replace(work, **changes)
-
-
-_SLOT_OF_STATUS = {"todo": "claim", "in_progress": "complete", "review": "review"}
-
-
-def _rejected(state: State, fact: OutputRejected, recorded: Recorded[Fact]) -> None:
-    if fact.count is not UNSET:
-        state.header.unknown_actors = UnknownActors(recorded_at=recorded.ts)
-    task = None if fact.task_id is None else state.tasks.get(fact.task_id)
-    if task is None or task.status == "done" or fact.counts is False:
-        return
-    work = state.work(task.task_id)
-    slot = _SLOT_OF_STATUS.get(task.status, "complete")
-    changes: dict[str, Any] = {
-        slot: getattr(work, slot) + 1,
-        "attempts": work.attempts + 1,
-        "since": recorded.ts,
-        "rejected_at": recorded.ts,
-        "last_rejection": {
-            "error_code": fact.error_code,
-            "message": fact.message,
-            "hint": "" if fact.hint is UNSET else fact.hint,
-            "layer": "" if fact.layer is UNSET else fact.layer,
-        },
-    }
-    state.header.work[task.task_id] = _replace(work, **changes)
-
+    
 
 def _reported(state: State, fact: IssueReported, recorded: Recorded[Fact]) -> None:
     header = state.header
@@ -276,13 +238,6 @@ def _reported(state: State, fact: IssueReported, recorded: Recorded[Fact]) -> No
     )
     if fact.category == "process" and fact.subtype == "lesson" and isinstance(fact.lesson, dict):
         header.lessons.append(_lesson(f"LES-{len(header.lessons) + 1:04d}", fact))
-    task = state.tasks.get(fact.task_id)
-    owner_speaks = task is not None and task.status != "done" and recorded.actor != "runtime-monitor"
-    if owner_speaks and task is not None and task.status in _SLOT_OF_STATUS:
-        work = state.work(task.task_id)
-        slot = _SLOT_OF_STATUS[task.status]
-        changes: dict[str, Any] = {slot: getattr(work, slot) + 1}
-        header.work[task.task_id] = _replace(work, **changes)
 
 
 def _lesson(lesson_id: str, fact: IssueReported) -> dict[str, Any]:
@@ -302,9 +257,6 @@ def _resolved(state: State, fact: IssueResolved, recorded: Recorded[Fact]) -> No
     resolution = {} if fact.resolution is UNSET else fact.resolution
     issue = _replace(issue, status="resolved", resolution=resolution, resolved_event_seq=recorded.version)
     state.header.issues[fact.issue_id] = issue
-    work = state.header.work.get(issue.about_task_id)
-    if work is not None:
-        state.header.work[issue.about_task_id] = _replace(work, attempts=0, since=recorded.ts, rejected_at=None)
 
 
 def _view_mutated(state: State, fact: ViewMutated) -> None:

@@ -9,6 +9,10 @@ from esaa.protocol.state import Issue, State
 from esaa.protocol.task_table import Task
 
 
+TASK_ID_CHARS_MAX = 128
+"""As long as an id may be in an agent result; no agent could name a task with a longer one."""
+
+
 def hotfix_fact(
     issue: Issue,
     fixes: Task,
@@ -24,7 +28,7 @@ def hotfix_fact(
     """
     if scope:
         legal = _legal(scope, fixes, rules)
-        if len(legal) != len(scope):
+        if set(legal) != set(scope):
             return None
     else:
         legal = _legal(_affected(issue), fixes, rules) or _legal(fixes.output_files, fixes, rules)
@@ -37,7 +41,8 @@ def hotfix_fact(
         description=f"Mend issue {issue.issue_id} of {fixes.task_id} inside the scope, without changing what is done.",
         depends_on=(),
         targets=[issue.issue_id],
-        outputs={"files": [path for path in legal if not path.endswith(("/", "*"))]},
+        outputs={"files": [path for path in legal if "*" not in path and not path.endswith("/")]},
+        boundary_grant=fixes.boundary_grant,
         is_hotfix=True,
         issue_id=issue.issue_id,
         fixes=fixes.task_id,
@@ -66,9 +71,10 @@ def _legal(scope: tuple[str, ...], fixes: Task, rules: Governance) -> tuple[str,
 
 
 def _free_id(issue: Issue, state: State) -> str:
-    base = f"HF-{issue.issue_id}"
+    base = f"HF-{issue.issue_id}"[:TASK_ID_CHARS_MAX]
     if base not in state.tasks:
         return base
+    base = base[: TASK_ID_CHARS_MAX - 8]
     number = 2
     while f"{base}-{number}" in state.tasks:
         number += 1

@@ -15,12 +15,19 @@ PART_BYTES_MAX = 255
 PARTS_MAX = 64
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+# ASCII names without a dot at an end, a tilde or a reserved first word: the common case, decided in one match.
+_ORDINARY = re.compile(
+    r"(?:(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$))[A-Za-z0-9_](?:[A-Za-z0-9_.+-]*[A-Za-z0-9_+-])?(?:/|$)){1,32}(?<!/)",
+    re.IGNORECASE | re.ASCII,
+)
 _FORBIDDEN = frozenset('<>:"|?*')
 _SHORT_NAME = re.compile(r"[^.]{1,8}~[0-9]+(\..*)?")
 
 
 def path_fault(path: str) -> str | None:
     """Why a text is no legal project path, or None. The answer completes the sentence "the path ..."."""
+    if _ORDINARY.fullmatch(path) and len(path) <= PART_BYTES_MAX:
+        return None
     if not path:
         return "is empty"
     if len(path) > PATH_CHARS_MAX:
@@ -75,9 +82,10 @@ def _part_fault(part: str) -> str | None:
 _PROTECTED = (".roadmap", ".git", ".claude", ".codex", ".gemini")
 
 
-@lru_cache(maxsize=65536)
 def fold(path: str) -> str:
     """The form in which two spellings of one file on some file system are equal (case, Unicode, compatibility)."""
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
 
 
@@ -91,13 +99,12 @@ def matches(path: str, pattern: str) -> bool:
 
 def covered(path: str, patterns: tuple[str, ...]) -> bool:
     """True when any of the patterns covers the path."""
-    return any(matches(path, pattern) for pattern in patterns)
+    return _any_of(patterns).fullmatch(path) is not None
 
 
 def covered_folded(path: str, patterns: tuple[str, ...]) -> bool:
     """As `covered`, blind to case and Unicode form: the comparison for everything that is forbidden."""
-    folded = fold(path)
-    return any(matches(folded, fold(pattern)) or folded == _directory(fold(pattern)) for pattern in patterns)
+    return _any_of_folded(patterns).fullmatch(fold(path)) is not None
 
 
 def overlap(left: tuple[str, ...], right: tuple[str, ...]) -> str | None:
@@ -124,23 +131,61 @@ def _literal_head(pattern: str) -> str:
 
 
 def _directory(pattern: str) -> str | None:
-    if pattern.endswith("/**"):
-        return pattern[:-3]
-    return pattern[:-1] if pattern.endswith("/") else None
+    stem = re.sub(r"(/\*\*|/)+\Z", "", pattern)
+    return stem if stem != pattern else None
+
+
+@lru_cache(maxsize=1024)
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{_expression(pattern)})" for pattern in patterns) or r"(?!)", re.DOTALL)
+
+
+@lru_cache(maxsize=1024)
+def _any_of_folded(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """As `_any_of` for folded paths; a pattern for everything below a directory covers the directory's name too."""
+    folded = [fold(pattern) for pattern in patterns]
+    directories = [directory for pattern in folded if (directory := _directory(pattern)) is not None]
+    return _any_of((*folded, *directories))
 
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    below = pattern.endswith(("/**", "/"))
-    stem = pattern[:-3] if pattern.endswith("/**") else pattern.rstrip("/")
-    if pattern == "**":
-        return re.compile(r".+", re.DOTALL)
-    parts: list[str] = []
-    for part in stem.split("/"):
-        if part == "**":
-            parts.append(r"(?:[^/]+/)*")
-            continue
-        text = "".join("[^/]*" if c == "*" else "[^/]" if c == "?" else re.escape(c) for c in part)
-        parts.append(text + "/")
-    expression = "".join(parts).removesuffix("/")
-    return re.compile(expression + (r"/.+" if below else ""), re.DOTALL)
+    return re.compile(_expression(pattern), re.DOTALL)
+
+
+def _expression(pattern: str) -> str:
+    """A pattern as an expression. Every text between two `**` but the last is an atomic group, held where it first
+    fits: that loses no match, and keeps a hostile pattern from trying every combination."""
+    parts = pattern.split("/")
+    last = parts.pop()
+    below = last == "**" or (last == "" and bool(parts))
+    while below and parts and parts[-1] == "**":
+        parts.pop()
+    head, *runs = _runs(parts)
+    end = r".+" if below else _component(last)
+    if below:
+        return head + "".join(f"(?>{_ANY_DEPTH}?{run})" for run in runs) + end
+    deepest = "" if not runs else _ANY_DEPTH + runs[-1]
+    return head + "".join(f"(?>{_ANY_DEPTH}?{run})" for run in runs[:-1]) + deepest + end
+
+
+_ANY_DEPTH = r"(?:[^/]+/)*"
+
+
+def _runs(parts: list[str]) -> list[str]:
+    """The expressions of the components before, between and after the `**` of a pattern."""
+    runs = [""]
+    for number, part in enumerate(parts):
+        if part != "**":
+            runs[-1] += _component(part) + "/"
+        elif number == 0 or parts[number - 1] != "**":
+            runs.append("")
+    return runs
+
+
+def _component(part: str) -> str:
+    """One component as an expression; the texts between two `*` are atomic groups too."""
+    first, *others = ["".join("[^/]" if c == "?" else re.escape(c) for c in text) for text in re.split(r"\*+", part)]
+    if not others:
+        return first
+    return first + "".join(f"(?>[^/]*?{text})" for text in others[:-1]) + "[^/]*" + others[-1]

@@ -105,6 +105,8 @@ def _against_schema(value: object, rules: Governance) -> Rejected | None:
         if forbidden:
             names = "`, `".join(forbidden)
             return _schema_rejection(f"activity_event has `{names}`, which only the orchestrator writes")
+        if "file_updates" in value and "file_updates" not in rules.agent.output_contract.optional_keys:
+            return _schema_rejection("the contract's optional_keys leave out `file_updates`")
         if "file_updates" in value and event.get("action") in ("claim", "review", "issue.report"):
             return reject(
                 "ACTION_COLLAPSE",
@@ -112,14 +114,12 @@ def _against_schema(value: object, rules: Governance) -> Rejected | None:
                 "Send the files with a `complete` of their own.",
             )
     errors: list[str] = []
-    unknown_action = False
     for error in _validator(rules.result_schema).iter_errors(value):
         where = "/".join(str(part) for part in error.instance_path)
         if where == "activity_event/action" and isinstance(event, dict) and isinstance(event.get("action"), str):
-            unknown_action = True
-            continue
+            continue  # the vocabulary layer has the more telling answer
         errors.append(f"{where or 'the output'}: {_short(error.message)}")
-    if errors and not (unknown_action and len(errors) == 0):
+    if errors:
         shown = "; ".join(errors[:_SCHEMA_ERRORS_SHOWN])
         more = f" (and {len(errors) - _SCHEMA_ERRORS_SHOWN} more)" if len(errors) > _SCHEMA_ERRORS_SHOWN else ""
         return _schema_rejection(shown + more)

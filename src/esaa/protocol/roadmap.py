@@ -61,15 +61,16 @@ def roadmap_pieces(state: State, *, keep_texts: bool = True) -> Iterator[bytes]:
     # A JSON string holds no raw line feed, so this text can only be the top-level key.
     before, _, after = text.partition(b'\n  "tasks": []')
     yield before + b'\n  "tasks": [\n    '
-    yield from _chunks(state.tasks.pretty_texts(keep=keep_texts), b",\n    ")
+    texts = state.tasks.pretty_texts(keep=keep_texts)
+    yield from _chunks(texts, b",\n    ", _CHUNK_TASKS if keep_texts else 1)
     yield b"\n  ]" + after
 
 
-def _chunks(texts: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
-    """The joined texts in pieces of `_CHUNK_TASKS`, each but the first beginning with the separator."""
+def _chunks(texts: Iterable[bytes], separator: bytes, size: int = _CHUNK_TASKS) -> Iterator[bytes]:
+    """The joined texts in pieces of `size` texts, each but the first beginning with the separator."""
     iterator = iter(texts)
     lead = b""
-    while chunk := list(islice(iterator, _CHUNK_TASKS)):
+    while chunk := list(islice(iterator, size)):
         yield lead + separator.join(chunk)
         lead = separator
 

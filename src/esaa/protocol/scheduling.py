@@ -8,12 +8,12 @@ import msgspec
 
 from esaa.contracts.governance import Governance
 from esaa.protocol.attempts import cooldown_end, deadline, parse_ts
-from esaa.protocol.blocking import blocking_issue, pending_hotfix
+from esaa.protocol.blocking import blocking_issue, halting_issue, mends, pending_hotfix
 from esaa.protocol.boundaries import write_set
 from esaa.protocol.paths import overlap
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
-from esaa.protocol.transitions import ACTION_OF_STATUS, responsible_actor
+from esaa.protocol.transitions import ACTION_OF_STATUS, responsible_actor, waits_for
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,12 +28,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that cannot be worked on now, and why. `until` is a time, where time alone helps."""
+    """A task that cannot be worked on now, and why.
+
+    `until` is a time, where time alone helps; `is_blocked` says that a person must act first; `on` names the tasks
+    that have to move on before it.
+    """
 
     task_id: str
     reason: str
     until: str | None = None
     is_blocked: bool = False
+    on: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,17 +64,17 @@ def plan(state: State, rules: Governance, now: str, in_flight: Collection[str] =
             continue
         obstacle = _obstacle(task, state, rules, now)
         if obstacle is None and task.status == "todo":
-            obstacle = _conflict(task, active, rules)
+            obstacle = _conflict(task, active, state, rules)
         if obstacle is not None:
             waiting.append(obstacle)
             continue
         order = order_for(task, state, rules)
         if order is None:
-            waiting.append(Waiting(task_id=task.task_id, reason=f"its kind {task.task_kind} has no agent"))
+            waiting.append(Waiting(task_id=task.task_id, reason=f"no registered actor serves it ({task.task_kind})"))
             continue
         orders.append(order)
         active.append(task)
-    stuck = () if orders or in_flight else tuple(_deadlocked(waiting, state))
+    stuck = () if orders or in_flight else tuple(_deadlocked(waiting))
     return Plan(
         orders=tuple(orders),
         waiting=tuple(waiting),
@@ -83,36 +88,45 @@ def _obstacle(task: Task, state: State, rules: Governance, now: str) -> Waiting 
     if issue is not None:
         reason = f"blocked by the {issue.severity} issue {issue.issue_id}"
         return Waiting(task_id=task.task_id, reason=reason, is_blocked=True)
+    if task.status == "todo":
+        halting = halting_issue(state, rules)
+        if halting is not None and not mends(task, halting):
+            reason = f"the {halting.severity} issue {halting.issue_id} halts all new work"
+            return Waiting(task_id=task.task_id, reason=reason, is_blocked=True)
+    if state.work(task.task_id).attempts >= rules.runtime.attempts.max:
+        return Waiting(task_id=task.task_id, reason="has used up its attempts", is_blocked=True)
     hotfix = pending_hotfix(task, state)
     if hotfix is not None:
-        return Waiting(task_id=task.task_id, reason=f"waits for the hotfix {hotfix}")
+        return Waiting(task_id=task.task_id, reason=f"waits for the hotfix {hotfix}", on=(hotfix,))
     if task.status == "todo":
-        undone = [name for name in task.depends_on if (other := state.task(name)) is None or other.status != "done"]
+        undone = waits_for(task, state)
         if undone:
-            return Waiting(task_id=task.task_id, reason=f"waits for {', '.join(undone)}")
+            return Waiting(task_id=task.task_id, reason=f"waits for {', '.join(undone)}", on=undone)
     free = cooldown_end(task, state, rules)
     if free is not None and parse_ts(now) < free:
         return Waiting(task_id=task.task_id, reason="pauses after a rejection", until=f"{free:%Y-%m-%dT%H:%M:%SZ}")
     return None
 
 
-def _conflict(task: Task, active: list[Task], rules: Governance) -> Waiting | None:
+def _conflict(task: Task, active: list[Task], state: State, rules: Governance) -> Waiting | None:
     mine = write_set(task, rules.agent)
     for other in active:
-        if other.task_id != task.task_id:
-            meeting = overlap(mine, write_set(other, rules.agent))
-            if meeting is not None:
-                reason = f"would write `{meeting}` at the same time as {other.task_id}"
-                return Waiting(task_id=task.task_id, reason=reason)
+        # A task that asked for this hotfix waits for it, and so writes nothing meanwhile.
+        if other.task_id == task.task_id or pending_hotfix(other, state) == task.task_id:
+            continue
+        meeting = overlap(mine, write_set(other, rules.agent))
+        if meeting is not None:
+            reason = f"would write `{meeting}` at the same time as {other.task_id}"
+            return Waiting(task_id=task.task_id, reason=reason, on=(other.task_id,))
     return None
 
 
 def order_for(task: Task, state: State, rules: Governance) -> Order | None:
     """What the task's next actor is to be asked, or None where nobody is (a done task, a kind without agent)."""
     actor = responsible_actor(task, state, rules)
-    action = ACTION_OF_STATUS.get(task.status)
-    if actor is None or action is None:
+    if actor not in rules.swarm.actors or task.task_kind not in rules.swarm.resolution.by_task_kind:
         return None
+    action = ACTION_OF_STATUS[task.status]
     end = deadline(task, state, rules)
     work = state.work(task.task_id)
     return Order(
@@ -132,21 +146,14 @@ def _template(task: Task, action: str, actor: str, rules: Governance) -> str:
     return rules.swarm.assignment(task.task_kind, task.is_hotfix is True).template  # type: ignore[arg-type]
 
 
-def _deadlocked(waiting: list[Waiting], state: State) -> list[Waiting]:
+def _deadlocked(waiting: list[Waiting]) -> list[Waiting]:
     """The waiting tasks that neither time, nor a person's resolving an issue, nor another task can free."""
-    by_id = {one.task_id: one for one in waiting}
     freeable = {one.task_id for one in waiting if one.until is not None or one.is_blocked}
     grew = True
     while grew:
         grew = False
         for one in waiting:
-            if one.task_id in freeable:
-                continue
-            task = state.task(one.task_id)
-            names = [] if task is None else [name for name in task.depends_on if name in by_id or name not in state.tasks]
-            hotfix = None if task is None else pending_hotfix(task, state)
-            others = [*names, *([hotfix] if hotfix is not None else [])]
-            if others and all(name in freeable for name in others):
+            if one.task_id not in freeable and one.on and freeable.issuperset(one.on):
                 freeable.add(one.task_id)
                 grew = True
     return [one for one in waiting if one.task_id not in freeable]

@@ -17,7 +17,7 @@ from esaa.contracts.swarm import MONITOR, ORCHESTRATOR
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Draft, Recorded
 from esaa.protocol.admin import next_run_id
-from esaa.protocol.attempts import parse_ts
+from esaa.protocol.attempts import parse_ts, recorded_ts
 from esaa.protocol.blocking import escalation
 from esaa.protocol.commands import AnyCommand, RecordTimeout, RecordVerification, StartRun, Submit
 from esaa.protocol.decide import Decision, decide
@@ -61,18 +61,11 @@ def settle(command: AnyCommand, state: State, rules: Governance, now: str) -> Se
     if isinstance(decision, Rejected):
         if not isinstance(command, Submit | RecordTimeout):
             return Settlement(drafts=(), rejected=decision)
-        refusal = _refusal(command, decision, state, rules)
-        reaction = _attempts_used_up(refusal, state, rules)
-        drafts = [Draft[Fact](actor=ORCHESTRATOR, fact=refusal), *reaction]
+        refusal = Draft[Fact](actor=ORCHESTRATOR, fact=_refusal(command, decision, state, rules))
+        drafts = _with_reactions(Decision(drafts=(refusal,)), state, rules)
         return Settlement(drafts=_in_a_run(command, drafts, state), rejected=decision)
-    drafts = list(decision.drafts)
-    for draft in decision.drafts:
-        drafts += _reactions(draft.fact, state, rules)
-    drafts = _closed(drafts, decision)
-    drafts += _halts(drafts, state, rules)
-    return Settlement(
-        drafts=_in_a_run(command, drafts, state), contents=decision.contents, warnings=decision.warnings
-    )
+    drafts = _with_reactions(decision, state, rules)
+    return Settlement(drafts=_in_a_run(command, drafts, state), contents=decision.contents, warnings=decision.warnings)
 
 
 def unclosed_act(newest_first: Iterable[Recorded[Fact]]) -> int | None:
@@ -83,6 +76,14 @@ def unclosed_act(newest_first: Iterable[Recorded[Fact]]) -> int | None:
         if not isinstance(recorded.fact, FileWritten | HotfixCreated | IssueResolved):
             return None
     return None
+
+
+def _with_reactions(decision: Decision, state: State, rules: Governance) -> list[Draft[Fact]]:
+    drafts = list(decision.drafts)
+    for draft in decision.drafts:
+        drafts += _reactions(draft.fact, state, rules)
+    drafts = _closed(drafts, decision)
+    return drafts + _halts(drafts, state, rules)
 
 
 def _in_a_run(command: AnyCommand, drafts: list[Draft[Fact]], state: State) -> tuple[Draft[Fact], ...]:
@@ -113,7 +114,12 @@ def _refusal(command: Submit | RecordTimeout, rejected: Rejected, state: State, 
         # What a dispatched agent answered belongs to the task that it was asked about, whatever it says.
         task_id = command.asked_task_id
     task = None if task_id is None else state.task(task_id)
-    holds = task is not None and responsible_actor(task, state, rules) == command.actor
+    # Only the actor that holds the attempt can use it up, and no task can use more than it has.
+    costs = (
+        task is not None
+        and responsible_actor(task, state, rules) == command.actor
+        and state.work(task.task_id).attempts < rules.runtime.attempts.max
+    )
     return OutputRejected(
         task_id=task_id,
         error_code=rejected.error_code,
@@ -123,7 +129,7 @@ def _refusal(command: Submit | RecordTimeout, rejected: Rejected, state: State, 
         layer=rejected.layer,
         hint=rejected.hint,
         rejected_actor=command.actor,
-        counts=rejected.counts and holds,
+        counts=rejected.counts and costs,
         result_sha256=UNSET if digest is None else digest,
     )
 
@@ -146,11 +152,12 @@ def _attempts_used_up(refusal: OutputRejected, state: State, rules: Governance) 
             "repro_steps": [f"esaa log --task {task.task_id} --action output.rejected"],
         },
     )
-    closing = ViewMutated(target="issues", change="projected")
-    return [Draft(actor=MONITOR, fact=report, follows=True), Draft(actor=ORCHESTRATOR, fact=closing, follows=True)]
+    return [Draft(actor=MONITOR, fact=report, follows=True)]
 
 
 def _reactions(fact: Fact, state: State, rules: Governance) -> list[Draft[Fact]]:
+    if isinstance(fact, OutputRejected):
+        return _attempts_used_up(fact, state, rules)
     if isinstance(fact, IssueReported) and isinstance(fact.fixes, str):
         return _hotfix_for(fact, state, rules)
     if isinstance(fact, TaskReviewed) and fact.decision == "approve":
@@ -215,9 +222,11 @@ def _closed(drafts: list[Draft[Fact]], decision: Decision) -> list[Draft[Fact]]:
 
 
 def _halts(drafts: list[Draft[Fact]], state: State, rules: Governance) -> list[Draft[Fact]]:
+    run = state.header.run
     for draft in drafts:
         fact = draft.fact
-        if not isinstance(fact, IssueReported) or not state.header.run.is_open:
+        # A log that has had a run is in one by now: `_in_a_run` begins it.
+        if not isinstance(fact, IssueReported) or not (run.is_open or run.count):
             continue
         if escalation(_as_issue(fact), rules) == "halt_pipeline":
             ended = RunEnded(status="halted", message=f"{fact.severity} issue {fact.issue_id}: {fact.title}")
@@ -232,9 +241,9 @@ def _unknown_actor(command: Submit, state: State, rules: Governance, now: str) -
         f"agents_swarm.yaml registers: {', '.join(rules.swarm.actors)}.",
         counts=False,
     )
-    last = state.header.unknown_actors.recorded_at
+    last = recorded_ts(state.header.unknown_actors.recorded_at)
     window: timedelta = rules.runtime.unknown_actors.window
-    if last is not None and parse_ts(now) - parse_ts(last) < window:
+    if last is not None and parse_ts(now) - last < window:
         return Settlement(drafts=(), rejected=rejected)
     result = command.result
     fact = OutputRejected(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from esaa.protocol.task_table import Task, TaskTable
 
@@ -164,16 +163,6 @@ def lesson_kinds(lesson: dict[str, Any]) -> list[str]:
     scope = lesson.get("scope")
     kinds = scope.get("task_kinds") if isinstance(scope, dict) else None
     return [kind for kind in kinds if isinstance(kind, str)] if isinstance(kinds, list) else []
-
-
-def is_hotfix(task: Task) -> bool:
-    """True for tasks made by `hotfix.create`."""
-    return task.is_hotfix is True
-
-
-def unset_or(value: object | UnsetType, default: object) -> object:
-    """The value, or the default where the field was absent."""
-    return default if value is UNSET else value
 
 
 _NO_WORK = Work()

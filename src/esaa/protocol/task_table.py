@@ -6,7 +6,7 @@ one task of a hundred thousand decodes one, and a projection hash costs hashing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -130,11 +130,13 @@ class TaskTable:
     def put(self, task: Task) -> None:
         """Replaces the task with the same id."""
         ordinal = self._index[task.task_id]
-        self._count(self._at(ordinal), -1)
+        before = self._tasks[ordinal] or self._at(ordinal)
         self._tasks[ordinal] = task
         self._canonical[ordinal] = None
         self._pretty[ordinal] = None
-        self._count(task, 1)
+        if before.status != task.status or before.task_kind != task.task_kind:
+            self._count(before, -1)
+            self._count(task, 1)
 
     def canonical_texts(self) -> list[bytes]:
         """The canonical JSON of each task, from the cache where it has not changed."""
@@ -145,16 +147,19 @@ class TaskTable:
         return texts  # type: ignore[return-value]  # every None was filled above
 
     def pretty_texts(self, *, keep: bool = True) -> Iterator[bytes]:
-        """The text of each task as it stands in `roadmap.json`, indented by four spaces from its second line on.
+        """The texts of the tasks as they stand in `roadmap.json`, in order, a run of them joined in each piece.
 
-        With `keep` the texts that had to be made are cached.
+        With `keep` every piece is one task and is cached; without it, tasks are formatted many at a time.
         """
-        for ordinal, text in enumerate(self._pretty):
-            if text is None:
-                text = pretty_task(self._tasks[ordinal])
-                if keep:
+        if keep:
+            for ordinal, text in enumerate(self._pretty):
+                if text is None:
+                    text = pretty_tasks([self._tasks[ordinal]])
                     self._pretty[ordinal] = text
-            yield text
+                yield text
+            return
+        for start in range(0, len(self._tasks), _RUN):
+            yield pretty_tasks([self._at(ordinal) for ordinal in range(start, min(start + _RUN, len(self._tasks)))])
 
     def dump(self) -> list[bytes]:
         """The table as sections of a snapshot. `load` is the inverse."""
@@ -194,9 +199,16 @@ class TaskTable:
         return task
 
     def _count(self, task: Task, step: int) -> None:
-        _bump(self.by_status, task.status, step)
-        _bump(self.by_kind, task.task_kind, step)
-        if task.status == "done":
+        by_status, by_kind = self.by_status, self.by_kind
+        status, kind = task.status, task.task_kind
+        by_status[status] = by_status.get(status, 0) + step
+        by_kind[kind] = by_kind.get(kind, 0) + step
+        if step < 0:
+            if not by_status[status]:
+                del by_status[status]
+            if not by_kind[kind]:
+                del by_kind[kind]
+        if status == "done":
             self.unfinished.pop(task.task_id, None)
         elif step > 0:
             self.unfinished[task.task_id] = None
@@ -211,11 +223,15 @@ class _Columns(msgspec.Struct):
     unfinished: list[str]
 
 
-def pretty_task(task: Task | None) -> bytes:
-    """A task with indent 2, shifted as it stands inside the roadmap's list."""
-    wrapped = msgspec.json.format(b'{"t":[' + compact(task) + b"]}", indent=2)
-    start, end = wrapped.index(b"{", 1), wrapped.rindex(b"}", 0, -1) + 1
-    return wrapped[start:end]
+def pretty_tasks(tasks: Sequence[Task | None]) -> bytes:
+    """Tasks with indent 2, as they stand inside the roadmap's list, joined by a comma and a line feed."""
+    text = msgspec.json.format(b'{"t":' + compact(tasks) + b"}", indent=2)
+    return text[_LEAD : -len(_TRAIL)]
+
+
+_LEAD = len(b'{\n  "t": [\n    ')
+_TRAIL = b"\n  ]\n}"
+_RUN = 256
 
 
 def _slices(blob: bytes, sizes: list[int]) -> list[bytes | None]:
@@ -225,11 +241,3 @@ def _slices(blob: bytes, sizes: list[int]) -> list[bytes | None]:
         slices.append(blob[at : at + size])
         at += size
     return slices
-
-
-def _bump(counts: dict[str, int], key: str, step: int) -> None:
-    count = counts.get(key, 0) + step
-    if count:
-        counts[key] = count
-    else:
-        del counts[key]

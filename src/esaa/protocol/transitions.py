@@ -39,9 +39,9 @@ _REFUSALS: dict[tuple[str, str], _Refusal] = {
 
 def refuse_transition(task: Task, action: str) -> Rejected | None:
     """Why an act does not fit the task's status, or None. `done` is left to the immutability layer."""
-    if action == "issue.report" or task.status == "done" or ACTION_OF_STATUS.get(task.status) == action:
+    if action == "issue.report" or task.status == "done" or ACTION_OF_STATUS[task.status] == action:
         return None
-    refusal = _REFUSALS.get((task.status, action), _Refusal("INVALID_TRANSITION", "See `esaa status`."))
+    refusal = _REFUSALS[task.status, action]
     return reject(
         refusal.code,
         f"`{action}` on {task.task_id} is not possible while the task is {task.status}.",
@@ -83,10 +83,15 @@ def refuse_actor(task: Task, action: str, actor: str, rules: Governance) -> Reje
     return None
 
 
+def waits_for(task: Task, state: State) -> tuple[str, ...]:
+    """The dependencies that are not done, unknown ones among them."""
+    return tuple(name for name in task.depends_on if (found := state.task(name)) is None or found.status != "done")
+
+
 def refuse_dependencies(task: Task, state: State) -> Rejected | None:
     """Why the task's dependencies forbid a claim, or None (DESIGN 12.6)."""
-    waiting = [name for name in task.depends_on if (found := state.task(name)) is None or found.status != "done"]
-    if not waiting:
+    waiting = waits_for(task, state)
+    if task.status == "done" or not waiting:
         return None
     return reject(
         "DEPENDENCY_NOT_DONE",

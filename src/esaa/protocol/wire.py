@@ -5,17 +5,21 @@ Reads 0.3.0 (legacy shim), 0.4.0 and 0.4.1; writes 0.4.0 or 0.4.1. Readers accep
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from esaa.kernel.canonical import compact
 from esaa.kernel.recorded import Recorded
 from esaa.kernel.strict_json import NotStrict, loads_strict
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.facts import FACT_TYPES, Fact, ForeignRecorded, TaskReviewed
 
+P = TypeVar("P")
+
 SUPPORTED = ("0.3.0", "0.4.0", "0.4.1")
+"""The protocol versions that are read."""
 LEGACY = "0.3.0"
 _LEGACY_ACTIONS = {"run.init": "run.start"}
 _REQUIRED = ("event_id", "event_seq", "ts", "actor", "action", "payload")
@@ -61,12 +65,35 @@ class _ReviewPayload(TaskReviewed, kw_only=True):
     _reviewer_role: str | UnsetType = UNSET
 
 
+class _TypedLine(msgspec.Struct, Generic[P], kw_only=True):
+    """A whole line, decoded in one step once its action is known."""
+
+    schema_version: str
+    event_id: str
+    event_seq: int
+    ts: str
+    actor: str
+    action: str
+    payload: P
+    reviewer_role: str | UnsetType | None = UNSET
+    command_id: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    prev_hash: str | None = None
+
+
+_ACTION_KEY = b'"action":"'
+_TYPED: dict[bytes, msgspec.json.Decoder[_TypedLine[Any]]] = {
+    fact.action_name.encode(): msgspec.json.Decoder(_TypedLine[_ReviewPayload if fact is TaskReviewed else fact])
+    for fact in FACT_TYPES
+}
+_ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 _PAYLOADS: dict[str, msgspec.json.Decoder[Any]] = {
     fact.action_name: msgspec.json.Decoder(_ReviewPayload if fact is TaskReviewed else fact) for fact in FACT_TYPES
 }
-_ENCODER = msgspec.json.Encoder()
 _UNTYPED = msgspec.json.Decoder()
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class ProtocolVocabulary:
@@ -94,35 +121,40 @@ class ProtocolVocabulary:
             payload = msgspec.structs.replace(fact, reviewer_role=UNSET)
         elif isinstance(fact, ForeignRecorded):
             payload = {} if fact.payload is UNSET else fact.payload
-        return _ENCODER.encode(
-            _Line(
-                schema_version=recorded.schema_version,
-                event_id=recorded.event_id,
-                event_seq=recorded.version,
-                ts=recorded.ts,
-                actor=recorded.actor,
-                action=action_of(fact),
-                payload=payload,
-                reviewer_role=role,
-                command_id=recorded.command_id,
-                correlation_id=recorded.correlation_id,
-                causation_id=recorded.causation_id,
-                prev_hash=recorded.prev_hash,
-            )
+        line = _Line(
+            schema_version=recorded.schema_version,
+            event_id=recorded.event_id,
+            event_seq=recorded.version,
+            ts=recorded.ts,
+            actor=recorded.actor,
+            action=action_of(fact),
+            payload=payload,
+            reviewer_role=role,
+            command_id=recorded.command_id,
+            correlation_id=recorded.correlation_id,
+            causation_id=recorded.causation_id,
+            prev_hash=recorded.prev_hash,
         )
+        try:
+            return _ENCODER.encode(line)
+        except (OverflowError, ValueError):
+            return compact(line)  # an integer beyond 64 bits, sent by an agent
 
     def decode(self, line: bytes) -> Recorded[Fact]:
         """The event of a line. Raises `MalformedLine` with JSONL_INVALID, EVENT_MISSING_FIELDS or SCHEMA_INVALID."""
+        typed = _decode_typed(line)
+        if typed is not None:
+            return typed
         try:
             envelope = _ENVELOPE.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(line, error) from None
+        except _UNREADABLE as error:
+            raise _malformed(line, f"the envelope is malformed: {error}") from None
         return Recorded(
             version=envelope.event_seq,
             event_id=envelope.event_id,
             ts=envelope.ts,
             actor=envelope.actor,
-            fact=self._fact(envelope),
+            fact=_fact(envelope, line),
             schema_version=envelope.schema_version,
             command_id=envelope.command_id,
             correlation_id=envelope.correlation_id,
@@ -130,25 +162,35 @@ class ProtocolVocabulary:
             prev_hash=envelope.prev_hash,
         )
 
-    def _fact(self, envelope: Envelope) -> Fact:
-        payload = envelope.payload
-        if payload is UNSET:
-            if envelope.schema_version != LEGACY:
-                raise MalformedLine("EVENT_MISSING_FIELDS", "the event has no `payload`")
-            payload = _NO_PAYLOAD if envelope.data is UNSET else envelope.data
-        action = envelope.action
-        if envelope.schema_version == LEGACY:
-            action = _LEGACY_ACTIONS.get(action, action)
-        decoder = _PAYLOADS.get(action)
-        if decoder is None:
-            return ForeignRecorded(name=action, payload=_UNTYPED.decode(payload))
-        try:
-            fact: Fact = decoder.decode(payload)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise MalformedLine("SCHEMA_INVALID", f"the payload of `{action}` is malformed: {error}") from None
-        if action == "review":
-            return _review(cast("_ReviewPayload", fact), envelope.reviewer_role)
-        return fact
+
+def _decode_typed(line: bytes) -> Recorded[Fact] | None:
+    """The event of an ordinary line in one step, or None: then the line is read piece by piece, and errors explained."""
+    start = line.find(_ACTION_KEY) + len(_ACTION_KEY)
+    action = line[start : line.find(b'"', start)]
+    decoder = _TYPED.get(action)
+    if decoder is None:
+        return None
+    try:
+        read = decoder.decode(line)
+    except _UNREADABLE:
+        return None
+    if read.action.encode() != action or read.schema_version == LEGACY:
+        return None
+    fact = read.payload
+    if isinstance(fact, _ReviewPayload):
+        fact = _review(fact, read.reviewer_role)
+    return Recorded(
+        version=read.event_seq,
+        event_id=read.event_id,
+        ts=read.ts,
+        actor=read.actor,
+        fact=fact,
+        schema_version=read.schema_version,
+        command_id=read.command_id,
+        correlation_id=read.correlation_id,
+        causation_id=read.causation_id,
+        prev_hash=read.prev_hash,
+    )
 
 
 def action_of(fact: Fact) -> str:
@@ -159,14 +201,36 @@ def action_of(fact: Fact) -> str:
 def payload_of(fact: Fact) -> dict[str, Any]:
     """The payload of a fact as builtins, for display."""
     if isinstance(fact, ForeignRecorded):
-        return {} if fact.payload is UNSET else dict(fact.payload)
+        return dict(fact.payload) if isinstance(fact.payload, dict) else {}
     builtins: dict[str, Any] = msgspec.to_builtins(fact)
     if isinstance(fact, TaskReviewed):
         builtins.pop("reviewer_role", None)
     return builtins
 
 
-def _review(fact: _ReviewPayload, role: str | None | UnsetType) -> TaskReviewed:
+def _fact(envelope: Envelope, line: bytes) -> Fact:
+    payload = envelope.payload
+    if payload is UNSET:
+        if envelope.schema_version != LEGACY:
+            raise MalformedLine("EVENT_MISSING_FIELDS", "the event has no `payload`")
+        payload = _NO_PAYLOAD if envelope.data is UNSET else envelope.data
+    action = envelope.action
+    if envelope.schema_version == LEGACY:
+        action = _LEGACY_ACTIONS.get(action, action)
+    decoder = _PAYLOADS.get(action)
+    try:
+        if decoder is None:
+            return ForeignRecorded(name=action, payload=_UNTYPED.decode(payload))
+        fact: Fact = decoder.decode(payload)
+    except _UNREADABLE as error:
+        # The envelope's decoder skips a payload without looking into it, so the bytes may be anything.
+        raise _malformed(line, f"the payload of `{action}` is malformed: {error}") from None
+    if action == "review":
+        return _review(cast("_ReviewPayload", fact), envelope.reviewer_role)
+    return fact
+
+
+def _review(fact: _ReviewPayload, role: str | UnsetType | None) -> TaskReviewed:
     if role is UNSET or role is None:
         role = fact._reviewer_role
     return TaskReviewed(
@@ -179,7 +243,7 @@ def _review(fact: _ReviewPayload, role: str | None | UnsetType) -> TaskReviewed:
     )
 
 
-def _malformed(line: bytes, error: Exception) -> MalformedLine:
+def _malformed(line: bytes, otherwise: str) -> MalformedLine:
     try:
         value = loads_strict(line)
     except NotStrict as strict:
@@ -189,4 +253,4 @@ def _malformed(line: bytes, error: Exception) -> MalformedLine:
     missing = [key for key in _REQUIRED if key not in value and not (key == "payload" and "data" in value)]
     if missing:
         return MalformedLine("EVENT_MISSING_FIELDS", f"the event has no `{'`, `'.join(missing)}`")
-    return MalformedLine("SCHEMA_INVALID", f"the envelope is malformed: {error}")
+    return MalformedLine("SCHEMA_INVALID", otherwise)

@@ -9,17 +9,19 @@ from typing import Literal
 import msgspec
 
 from esaa.config import Config, load_config
+from esaa.effects.from_facts import file_effects
 from esaa.errors import ContractError, EsaaError, StoreLocked
 from esaa.open import LOG_NAME, ROADMAP, open_workspace
+from esaa.protocol.commands import RecordRepair
 from esaa.protocol.facts import FileWritten
 from esaa.protocol.lessons import enforceable
 from esaa.protocol.roadmap import schema_version
 from esaa.runtime.verification import Target, verify
-from esaa.effects.from_facts import file_effects
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import read_governance
 from esaa.stores.lock import writer_lock
 from esaa.stores.secrets import state_key
+from esaa.stores.views import VIEW_NAMES
 
 
 class Symptom(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,20 +54,20 @@ def repair(root: Path, config: Config | None = None) -> list[str]:
     Raises what opening the workspace raises: damage that a crash cannot have done is never cut away.
     """
     workspace = open_workspace(root, config)
+    lying = {name: workspace.views.on_disk(name) for name in VIEW_NAMES}
+    before = _differing(workspace)
     with workspace.writing() as notices:
-        done = list(notices)
+        done = [notice for notice in notices if not notice.startswith("EV-")]
         written = [event for event in workspace.events() if isinstance(event.fact, FileWritten)]
-        before = _differing(workspace)
-        findings = workspace.publisher.publish(file_effects(written))
+        # What is left alone, because somebody else changed it, `examine` names.
+        workspace.publisher.publish(file_effects(written))
         published = sorted(set(before) - set(_differing(workspace)))
         if published:
-            from esaa.protocol.commands import RecordRepair
-
             detail = {"files": published}
             workspace.record_command(RecordRepair(target="files", change="published again", detail=detail))
             done.append(f"published again: {', '.join(published)}")
-        done += findings
-        views = workspace.project()
+        workspace.project()
+        views = [name for name, data in lying.items() if workspace.views.on_disk(name) != data]
         if views and not done:
             done.append(f"projected again: {', '.join(views)}")
     return done

@@ -29,7 +29,7 @@ class FoldedLog:
 
     def state(self) -> State:
         """The state at the head of the log. Raises `CorruptLog` and `TornTail`; then nothing is kept."""
-        state = self._state or self._open()
+        state = self._open() if self._state is None or self._was_cut() else self._state
         self._state = None
         for recorded in self.store.read(self.store.head()):
             evolve(state, recorded)
@@ -72,6 +72,11 @@ class FoldedLog:
     def snapshot_place(self) -> Head:
         """The head of the snapshot in use."""
         return self._snapshot_place
+
+    def _was_cut(self) -> bool:
+        """True where what was folded lies in the log no more: a reader saw a batch that a repair took back."""
+        head = self.store.head()
+        return self.store.size() != head.offset and not self.store.is_at(head)
 
     def _open(self) -> State:
         loaded = self._snapshots.load()

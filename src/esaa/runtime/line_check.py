@@ -1,36 +1,68 @@
-"""The audit of lines in a process of its own: `python -m esaa.runtime.line_check PATH SIZE LINE_BYTES_MAX`.
+"""The audit of lines in a process of its own: `python -m esaa.runtime.line_check LOG SIZE ROADMAP`.
 
-Prints the outcome as JSON. So a full verification uses two cores: here bytes and chain, there the meaning.
+Prints the outcome as JSON. So a full verification uses two cores: here bytes, chain and envelopes, there the meaning.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from esaa.contracts.governance import Governance
+from esaa.errors import ContractError
+from esaa.kernel.findings import Finding
 from esaa.kernel.line_audit import LineAudit, audit_lines
+from esaa.protocol.envelope_audit import EnvelopeAudit
+from esaa.stores.contracts import has_governance, read_governance
+
+LINE_BYTES_MAX = 64 * 1024 * 1024
+_CHUNK = 1024 * 1024
 
 
-def check_file(path: Path, size: int, line_bytes_max: int) -> LineAudit:
-    """Audits the first `size` bytes of a log."""
-    return audit_lines(stored_lines(path, size), line_bytes_max)
+class LineCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome: bytes and chain, and the findings in the envelopes."""
+
+    lines: LineAudit
+    envelopes: list[Finding]
+
+
+def check_file(path: Path, size: int, rules: Governance | None) -> LineCheck:
+    """Audits lines and envelopes in the first `size` bytes of a log."""
+    reader = EnvelopeAudit(rules)
+    lines = audit_lines(stored_lines(path, size), LINE_BYTES_MAX, reader)
+    return LineCheck(lines=lines, envelopes=reader.findings)
 
 
 def stored_lines(path: Path, size: int) -> Iterator[bytes]:
     """The lines in the first `size` bytes, without their line feeds."""
     left = size
-    with path.open("rb", buffering=1 << 20) as file:
-        for line in file:
-            left -= len(line)
-            if left < 0:
-                line = line[:left]
-            yield line[:-1] if line.endswith(b"\n") else line
-            if left <= 0:
-                return
+    rest = b""
+    with path.open("rb", buffering=0) as file:
+        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+            left -= len(chunk)
+            pieces = (rest + chunk).split(b"\n")
+            rest = pieces.pop()
+            yield from pieces
+    if rest:
+        yield rest
+
+
+def readable_rules(roadmap: Path | None) -> Governance | None:
+    """The contracts beside a log, or None where there are none that can be read."""
+    if roadmap is None or not has_governance(roadmap):
+        return None
+    try:
+        return read_governance(roadmap)
+    except ContractError:
+        return None
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(check_file(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    gc.disable()
+    log, bytes_to_read, folder = sys.argv[1:]
+    outcome = check_file(Path(log), int(bytes_to_read), readable_rules(Path(folder) if folder else None))
+    sys.stdout.buffer.write(msgspec.json.encode(outcome))

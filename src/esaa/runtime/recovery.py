@@ -5,7 +5,7 @@ Each repair of the log is recorded as an `orchestrator.view.mutate` with the tar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +15,7 @@ from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.commands import RecordRepair, RecordVerification
-from esaa.protocol.facts import Fact
+from esaa.protocol.facts import Fact, FileWritten, ViewMutated
 from esaa.protocol.roadmap import projection_hash
 from esaa.protocol.settle import unclosed_act
 from esaa.protocol.wire import ProtocolVocabulary
@@ -87,13 +87,30 @@ def _unclosed_offset(store: JsonlStore[Fact]) -> int | None:
 
 def _publish_late(workspace: Workspace) -> list[str]:
     place = workspace.views.cursors.published
-    head = workspace.log.store.head()
-    if place is None or place.version >= head.version or not workspace.log.store.is_at(place):
+    store = workspace.log.store
+    head = store.head()
+    if place is not None and place.version >= head.version:
         return []
-    reader: JsonlStore[Fact] = JsonlStore(workspace.log.store.path, ProtocolVocabulary(), workspace.disk)
-    findings = workspace.publisher.publish(file_effects(reader.read(place)))
+    if place is not None and store.is_at(place):
+        reader: JsonlStore[Fact] = JsonlStore(store.path, ProtocolVocabulary(), workspace.disk)
+        late: Iterable[Recorded[Fact]] = reader.read(place)
+    else:
+        late = _last_writes(store) if head.is_chained else ()
+    findings = workspace.publisher.publish(file_effects(late))
     workspace.views.advance(head)
     return findings
+
+
+def _last_writes(store: JsonlStore[Fact]) -> list[Recorded[Fact]]:
+    """The file writes of the last act: where the cursor is lost, no others can be unpublished, for they came before."""
+    vocabulary = ProtocolVocabulary()
+    events: list[Recorded[Fact]] = []
+    for line, _ in lines_backwards(store.path):
+        recorded = vocabulary.decode(line)
+        if not isinstance(recorded.fact, FileWritten | ViewMutated):
+            break
+        events.insert(0, recorded)
+    return events
 
 
 def _refresh_views(workspace: Workspace) -> list[str]:

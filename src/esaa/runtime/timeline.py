@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from esaa.history.refs import AtHead, AtSeq, AtTime, Ref, parse_range
@@ -41,7 +41,17 @@ def _seq_of(path: Path, ref: Ref) -> int:
         case AtHead(back=back):
             return max(_head(path) - back, 0)
         case AtTime(ts=ts):
-            return next((one.version for one in _newest_first(path) if one.ts <= ts), 0)
+            moment = _moment(ts)
+            return next((one.version for one in _newest_first(path) if _moment(one.ts) <= moment), 0)
+
+
+def _moment(ts: str) -> datetime:
+    """A log's time. Another writer's may carry an offset, or none; one that is no time at all counts as the first."""
+    try:
+        moment = datetime.fromisoformat(ts)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _head(path: Path) -> int:

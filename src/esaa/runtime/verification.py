@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -13,23 +14,22 @@ from esaa.contracts.governance import Governance
 from esaa.effects.paths import inspect
 from esaa.errors import ContractError, NotFound, StoreError
 from esaa.kernel.findings import Finding
-from esaa.kernel.line_audit import LineAudit
 from esaa.kernel.vocabulary import MalformedLine
+from esaa.protocol.envelope_audit import RESTORE
 from esaa.protocol.facts import VerificationPassed
 from esaa.protocol.paths import path_fault
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash
 from esaa.protocol.settle import unclosed_act
-from esaa.protocol.verify import LogAudit
+from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
-from esaa.runtime.line_check import check_file, stored_lines
+from esaa.runtime.line_check import LineCheck, check_file, stored_lines
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.jsonl import storage_error
 from esaa.stores.locate import lines_backwards
 
 Status = Literal["ok", "mismatch", "corrupted"]
 
-LINE_BYTES_MAX = 64 * 1024 * 1024
 _PARALLEL_FROM_BYTES = 8 * 1024 * 1024
 _REPAIR = "`esaa doctor --repair` moves it to quarantine; so does the next command that writes."
 
@@ -79,30 +79,37 @@ def find_target(path: Path) -> Target:
 
 def verify(target: Target, *, strict: bool = False, hash_all: bool = False, files: bool = False) -> Verdict:
     """Verifies a log with everything that lies beside it. Raises `StoreError` only where it cannot be read."""
+    # Nothing here makes cycles; the collector would only walk the growing state again and again.
+    collects = gc.isenabled()
+    gc.disable()
     try:
         return _verify(target, strict=strict, hash_all=hash_all or strict, files=files)
     except OSError as error:
         raise storage_error(target.log, error) from error
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _verify(target: Target, *, strict: bool, hash_all: bool, files: bool) -> Verdict:
     size = target.log.stat().st_size
     rules, contract_warning = _rules(target)
-    lines = _start_line_audit(target.log, size)
+    lines = _LineCheckRun(target, size, rules)
     audit = LogAudit(rules, hash_all=hash_all, last_verified=_last_verified(target.log))
     try:
         malformed = _audit_meaning(audit, target.log, size)
     finally:
-        line_audit = lines.result()
-    _merge(audit, line_audit, malformed)
-    _audit_tail(audit, target.log)
+        checked_lines = lines.result()
+    audit.is_chained = checked_lines.lines.chained_from is not None
+    _merge(audit, checked_lines, malformed)
+    _audit_tail(audit, target.log, checked_lines.lines.lines)
     if contract_warning is not None:
         audit.add("CONTRACT_UNREADABLE", None, contract_warning, "Boundaries were not judged.", severity="warning",
                   effect="mismatch", where="contracts")
     if target.roadmap is not None:
         _audit_read_models(audit, target.roadmap)
     checked = _audit_files(audit, target.root) if files and target.root is not None else None
-    return _verdict(audit, rules is not None, checked, strict)
+    return _verdict(audit, checked_lines.lines.events, rules is not None, checked, strict)
 
 
 def _rules(target: Target) -> tuple[Governance | None, str | None]:
@@ -114,58 +121,66 @@ def _rules(target: Target) -> tuple[Governance | None, str | None]:
         return None, error.message
 
 
-class _LineAuditRun:
-    """The line audit, beside the other half for large logs, in place for small ones."""
+class _LineCheckRun:
+    """The check of lines and envelopes: beside the other half for large logs, in place for small ones."""
 
-    def __init__(self, path: Path, size: int) -> None:
-        self._path, self._size = path, size
+    def __init__(self, target: Target, size: int, rules: Governance | None) -> None:
+        self._path, self._size, self._rules = target.log, size, rules
         self._process: subprocess.Popen[bytes] | None = None
         if size >= _PARALLEL_FROM_BYTES:
-            arguments = [sys.executable, "-m", "esaa.runtime.line_check", str(path), str(size), str(LINE_BYTES_MAX)]
+            folder = "" if target.roadmap is None else str(target.roadmap)
+            arguments = [sys.executable, "-m", "esaa.runtime.line_check", str(target.log), str(size), folder]
             self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE)
 
-    def result(self) -> LineAudit:
+    def result(self) -> LineCheck:
         """Waits for the outcome."""
         if self._process is None:
-            return check_file(self._path, self._size, LINE_BYTES_MAX)
+            return check_file(self._path, self._size, self._rules)
         output, _ = self._process.communicate()
         if self._process.returncode != 0:
             raise StoreError("LINE_CHECK_FAILED", f"The audit of {self._path} ended early.", "Run it again.")
-        return msgspec.json.decode(output, type=LineAudit)
-
-
-def _start_line_audit(path: Path, size: int) -> _LineAuditRun:
-    return _LineAuditRun(path, size)
+        return msgspec.json.decode(output, type=LineCheck)
 
 
 def _audit_meaning(audit: LogAudit, path: Path, size: int) -> set[int]:
-    vocabulary = ProtocolVocabulary()
+    """Feeds the events; lines that change no state are passed over, but for the last, which dates the read models."""
+    decode = ProtocolVocabulary().decode
     malformed: set[int] = set()
     number = 0
+    passed_over: bytes | None = None
     for line in stored_lines(path, size):
         number += 1
+        if is_stateless(line):
+            passed_over = line
+            continue
         if not line.strip():
             continue
+        passed_over = None
         try:
-            recorded = vocabulary.decode(line)
+            recorded = decode(line)
         except MalformedLine as error:
             malformed.add(number)
-            audit.skip()
-            audit.add(error.code, number, error.message, "Restore the log from a copy that verifies; never edit it.")
+            audit.add(error.code, number, error.message, RESTORE)
             continue
         audit.feed(recorded, number)
+    if passed_over is not None:
+        try:
+            audit.feed(decode(passed_over), number)
+        except MalformedLine:
+            pass  # a finding of the envelope audit already
     return malformed
 
 
-def _merge(audit: LogAudit, lines: LineAudit, malformed: set[int]) -> None:
-    for finding in lines.findings:
+def _merge(audit: LogAudit, checked: LineCheck, malformed: set[int]) -> None:
+    for finding in checked.lines.findings:
         if not (finding.line in malformed and finding.code == "JSONL_INVALID"):
             hint = "The log was edited, cut or reordered here. Restore it from a copy that verifies."
             audit.add(finding.code, finding.line, finding.message, hint)
+    audit.findings += checked.envelopes
     audit.findings.sort(key=lambda finding: (finding.line is None, finding.line or 0))
 
 
-def _audit_tail(audit: LogAudit, path: Path) -> None:
+def _audit_tail(audit: LogAudit, path: Path, last_line: int) -> None:
     """A crash's leftovers at the end of our own log: a last line without line feed, a batch that was not closed."""
     if not audit.is_chained:
         return
@@ -174,8 +189,8 @@ def _audit_tail(audit: LogAudit, path: Path) -> None:
         file.seek(max(size - 1, 0))
         ends = file.read(1) in (b"\n", b"")
     if not ends:
-        audit.findings = [one for one in audit.findings if one.line != audit.events + 1]
-        audit.add("TORN_TAIL", audit.events + 1, "the last line was cut by a crash, never acknowledged", _REPAIR)
+        audit.findings = [one for one in audit.findings if one.line != last_line]
+        audit.add("TORN_TAIL", last_line, "the last line was cut by a crash, never acknowledged", _REPAIR)
         return
     vocabulary = ProtocolVocabulary()
     try:
@@ -228,7 +243,7 @@ def _audit_files(audit: LogAudit, root: Path) -> int:
     return len(audit.file_digests)
 
 
-def _verdict(audit: LogAudit, judged: bool, checked: int | None, strict: bool) -> Verdict:
+def _verdict(audit: LogAudit, events: int, judged: bool, checked: int | None, strict: bool) -> Verdict:
     counting = [one for one in audit.findings if one.severity == "error" or (strict and one.severity == "warning")]
     status: Status = "ok"
     if any(one.effect == "corrupted" and one.severity == "error" for one in counting):
@@ -239,7 +254,7 @@ def _verdict(audit: LogAudit, judged: bool, checked: int | None, strict: bool) -
                  and one.severity == "error"]
     return Verdict(
         verify_status=status,
-        events=audit.events,
+        events=events,
         projection_hash_sha256=projection_hash(audit.state),
         hashes_recomputed=audit.hashes_recomputed,
         hashes=audit.hashes,
@@ -248,7 +263,7 @@ def _verdict(audit: LogAudit, judged: bool, checked: int | None, strict: bool) -
         files_not_judged=audit.writes_without_effects,
         trust=Trust(
             anchored_through=None,
-            unanchored_tail=audit.events if not bad_lines else min(bad_lines) - 1,
+            unanchored_tail=events if not bad_lines else min(bad_lines) - 1,
             invalid_from_line=min(bad_lines) if bad_lines else None,
         ),
         findings=tuple(audit.findings),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,17 +16,18 @@ from esaa.contracts.governance import Governance
 from esaa.effects.files import Publisher
 from esaa.effects.from_facts import file_effects
 from esaa.effects.paths import inspect
-from esaa.errors import CommandConflict, CorruptLog, UsageError
+from esaa.errors import CommandConflict, CorruptLog, StoreError, UsageError
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.cadence import verification_due
-from esaa.protocol.commands import AnyCommand, FileOnDisk, RecordVerification, Submit
-from esaa.protocol.facts import Fact
+from esaa.protocol.commands import AnyCommand, FileOnDisk, RecordTimeout, RecordVerification, Submit
+from esaa.protocol.facts import Fact, OutputRejected
 from esaa.protocol.intentions import AgentResult
 from esaa.protocol.issues import issues_json
 from esaa.protocol.lessons import lessons_json
 from esaa.protocol.paths import path_fault
+from esaa.protocol.rejections import reject
 from esaa.protocol.roadmap import projection_hash, roadmap_json, schema_version
 from esaa.protocol.settle import Settlement, settle
 from esaa.protocol.state import State
@@ -101,7 +102,7 @@ class Workspace:
         with self.writing() as notices:
             state = self.state()
             stamped_id = None if command_id is None else f"{command_id}#{_fingerprint(command)}"
-            repeat = self._repeated(command_id, stamped_id, state)
+            repeat = self._repeated(command, command_id, stamped_id, state)
             if repeat is not None:
                 return repeat
             if isinstance(command, Submit):
@@ -193,8 +194,13 @@ class Workspace:
 
     def _copied_aside(self, error: CorruptLog) -> CorruptLog:
         """RUNTIME_POLICY `on_corrupted: halt_and_snapshot`: the damaged log is copied, never touched."""
-        copy = self.quarantine.keep("damaged-log", self.log.store.path.read_bytes(), log_time(self.clock.now(), ""))
-        hint = f"{error.hint} Nothing was written; a copy lies in .roadmap/snapshots/{copy.name}."
+        try:
+            data = self.log.store.path.read_bytes()
+            copy = self.quarantine.keep("damaged-log", data, log_time(self.clock.now(), ""))
+            hint = f"{error.hint} Nothing was written; a copy lies in .roadmap/snapshots/{copy.name}."
+        except (StoreError, OSError) as failure:
+            # That the log is damaged is the news; that it could not be copied too comes second.
+            hint = f"{error.hint} Nothing was written, and no copy could be made: {failure}"
         return CorruptLog(error.code, error.message, hint, error.line)
 
     def _refuse_legacy(self) -> None:
@@ -215,14 +221,17 @@ class Workspace:
                 files[update.path] = inspect(self.root, update.path, bytes_max=_ANY_SIZE, want_content=wants_content)
         return msgspec.structs.replace(command, files=files)
 
-    def _repeated(self, command_id: str | None, stamped_id: str | None, state: State) -> Receipt | None:
+    def _repeated(
+        self, command: AnyCommand, command_id: str | None, stamped_id: str | None, state: State
+    ) -> Receipt | None:
         if command_id is None or stamped_id is None:
             return None
         known = state.header.receipts.get(stamped_id)
         if known is not None:
             count = known.last_seq - known.first_seq + 1
             events = tuple(one for one, _ in zip(self.events(known.first_seq), range(count), strict=False))
-            return Receipt(events=events, is_repeat=True)
+            rejected = _rejected_by(events) if isinstance(command, Submit | RecordTimeout) else None
+            return Receipt(events=events, rejected=rejected, is_repeat=True)
         if any(other.startswith(f"{command_id}#") for other in state.header.receipts):
             raise CommandConflict(
                 "COMMAND_ID_CONFLICT",
@@ -230,6 +239,16 @@ class Workspace:
                 "Choose a new id, or repeat the very same command.",
             )
         return None
+
+
+def _rejected_by(events: Sequence[Recorded[Fact]]) -> Rejected | None:
+    """The refusal that the events of a command record, or None."""
+    for event in events:
+        fact = event.fact
+        if isinstance(fact, OutputRejected):
+            hint = "" if fact.hint is UNSET else fact.hint
+            return reject(fact.error_code, fact.message, hint, counts=fact.counts is True)
+    return None
 
 
 def _dry(settlement: Settlement) -> Receipt:

@@ -29,12 +29,14 @@ class Quarantine:
         try:
             self._disk.mkdir(self._directory)
             self._disk.replace_file(path, content, durable=True)
-            self._drop_oldest()
+            self._drop_oldest(path)
         except OSError as error:
             raise storage_error(path, error) from error
         return path
 
-    def _drop_oldest(self) -> None:
-        copies = sorted(self._directory.glob("*.jsonl"), key=lambda path: (os.lstat(path).st_mtime_ns, path.name))
-        for path in copies[: max(0, len(copies) - self._copies_max)]:
+    def _drop_oldest(self, newest: Path) -> None:
+        # The new copy stays, whatever a clock that went back says of its age.
+        older = [path for path in self._directory.glob("*.jsonl") if path != newest]
+        older.sort(key=lambda path: (os.lstat(path).st_mtime_ns, path.name))
+        for path in older[: max(0, len(older) + 1 - self._copies_max)]:
             self._disk.unlink(path)

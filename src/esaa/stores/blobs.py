@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -29,6 +30,9 @@ class BlobStore:
             self._disk.replace_file(path, content, durable=True)
             self._disk.sync_dir(self._directory)
         except OSError as error:
+            # What may not be durable must not be found there by the next `put`.
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
             raise storage_error(path, error) from error
         return digest
 

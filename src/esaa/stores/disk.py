@@ -40,8 +40,12 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def mkdir(self, path: Path) -> None:
-        """Makes a directory and its parents; an existing one is no error."""
-        path.mkdir(parents=True, exist_ok=True)
+        """Makes a directory and its parents, durably; an existing one is no error."""
+        if path.is_dir():
+            return
+        self.mkdir(path.parent)
+        path.mkdir(exist_ok=True)
+        self.sync_dir(path.parent)
 
     def sync_dir(self, path: Path) -> None:
         """Makes the entries of a directory durable."""

@@ -79,10 +79,15 @@ class JsonlStore(Generic[F]):
             return True
         if place.leaf_hash is None or self.size() < place.offset:
             return False
+        # Another writer's last line may have no line feed: then the place is where the line itself ends.
+        start = max(place.offset - place.line_bytes - 1, 0)
         with self._path.open("rb") as file:
-            file.seek(place.offset - place.line_bytes - 1)
-            stored = file.read(place.line_bytes + 1)
-        return stored.endswith(b"\n") and leaf_hash(stored[:-1]) == place.leaf_hash
+            file.seek(start)
+            stored = file.read(place.offset - start + 1)
+        stored, after = stored[: place.offset - start], stored[place.offset - start :]
+        if stored.endswith(b"\n"):
+            return leaf_hash(stored[:-1]) == place.leaf_hash
+        return after in (b"", b"\n") and leaf_hash(stored[-place.line_bytes :]) == place.leaf_hash
 
     def read(self, after: Head = START) -> Iterator[Recorded[F]]:
         """The events after a place; checks seq and chain on the way. Raises `CorruptLog` and `TornTail`."""
@@ -114,7 +119,9 @@ class JsonlStore(Generic[F]):
                 line_bytes=len(line),
                 is_chained=head.is_chained or recorded.prev_hash is not None,
             )
-            self._head = head
+            if head.version > self._head.version:
+                # A reader that stops half-way must not take the head back.
+                self._head = head
             yield recorded
         self._head = head
 
@@ -141,6 +148,8 @@ class JsonlStore(Generic[F]):
             raise StoreError("STORE_POISONED", f"An earlier write to {self._path} failed.", "Open the workspace again.")
         if expected_version != self._head.version:
             raise WrongExpectedVersion(expected_version, self._head.version)
+        if not drafts:
+            return ()
         vocabulary = self._vocabulary
         ids = [vocabulary.event_id(self._head.version + n) for n in range(1, len(drafts) + 1)]
         lines: list[bytes] = []
@@ -191,11 +200,11 @@ class JsonlStore(Generic[F]):
                 raise storage_error(self._path, error) from error
             try:
                 self._disk.fdatasync(fd)
+                if is_new:
+                    self._disk.sync_dir(self._path.parent)
             except OSError as error:
                 self._poisoned = True
                 raise storage_error(self._path, error) from error
-            if is_new:
-                self._disk.sync_dir(self._path.parent)
             return missing_feed
         finally:
             os.close(fd)
@@ -235,9 +244,10 @@ class JsonlStore(Generic[F]):
 
 
 def storage_error(path: Path, error: OSError) -> StoreError:
+    """The error of a failed write, with what to do about it. What was recorded by then, `esaa status` says."""
     hints = {
-        errno.ENOSPC: "The disk is full: free some space; nothing of this command was recorded.",
-        errno.EDQUOT: "The quota is used up: free some space; nothing of this command was recorded.",
+        errno.ENOSPC: "The disk is full: free some space, and look at `esaa status` before you repeat the command.",
+        errno.EDQUOT: "The quota is used up: free some space, and look at `esaa status` before you repeat the command.",
         errno.EROFS: "The file system is read-only.",
         errno.EACCES: "You may not write there: check owner and permissions.",
         errno.ELOOP: "The log is a symbolic link; put the file itself there.",

@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from esaa.errors import StoreLocked
@@ -26,8 +26,10 @@ def writer_lock(path: Path, *, timeout_s: float, what: str = "another esaa comma
         raise storage_error(path, error) from error
     try:
         _wait(fd, path, timeout_s, what)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):
+            # Who holds it is a courtesy to those who wait; a full disk is told where something is written.
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         # Closing the descriptor releases the lock.

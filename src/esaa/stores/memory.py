@@ -39,17 +39,21 @@ class MemoryStore(Generic[F]):
             raise WrongExpectedVersion(expected_version, self._head.version)
         vocabulary = self._vocabulary
         ids = [vocabulary.event_id(self._head.version + n) for n in range(1, len(drafts) + 1)]
+        lines: list[bytes] = []
         written: list[Recorded[F]] = []
-        for recorded in record(drafts, self._head, batch, vocabulary.schema_version, ids):
-            linked = msgspec.structs.replace(recorded, prev_hash=self._head.leaf_hash)
+        head = self._head
+        for recorded in record(drafts, head, batch, vocabulary.schema_version, ids):
+            linked = msgspec.structs.replace(recorded, prev_hash=head.leaf_hash)
             line = vocabulary.encode(linked)
-            self._lines.append(line)
+            lines.append(line)
             written.append(linked)
-            self._head = Head(
+            head = Head(
                 version=linked.version,
                 leaf_hash=leaf_hash(line),
-                offset=self._head.offset + len(line) + 1,
+                offset=head.offset + len(line) + 1,
                 line_bytes=len(line),
                 is_chained=linked.prev_hash is not None,
             )
+        self._lines += lines
+        self._head = head
         return tuple(written)

@@ -1,0 +1,61 @@
+# Two commands do all the set-up on a machine that has Python 3.11 or newer (with venv) and make:
+#   make demo    a whole governed project, from init to a finished, verified tree
+#   make test    every test
+.DELETE_ON_ERROR:
+.PHONY: demo test check format bench docs lock clean
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(name))))
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+demo: $(VENV)/.installed
+	@$(BIN)/python tools/demo.py
+
+test: $(VENV)/.developing
+	$(BIN)/python tools/system_tools.py
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright --level error
+	$(BIN)/python tools/make_docs.py --check
+
+format: $(VENV)/.developing
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.installed
+	$(BIN)/python tools/make_docs.py
+
+# Needs uv; everyone else installs what it wrote.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
+	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --constraints requirements/dev.txt pyproject.toml - \
+	  --output-file requirements/install.txt
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "esaa needs Python 3.11 or newer with venv (Debian: apt install python3-venv)." >&2; exit 1; }
+	@echo "making $(VENV) with $(PYTHON)" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements/install.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing esaa" >&2
+	@$(PIP) install --require-hashes --requirement requirements/install.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.developing: requirements/dev.txt $(VENV)/.installed
+	@echo "installing what the tests and checks need" >&2
+	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@touch $@

@@ -1,0 +1,202 @@
+"""The figures: each a ratio of one run against a yardstick of the same run, with the bar that it has to hold."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bench.measure import Sample, cpu_of, medians, run
+from bench.workspaces import TS, make_workspace_apart, task_id
+from esaa.kernel.recorded import Draft
+from esaa.protocol.facts import Fact, TaskClaimed
+from esaa.protocol.wire import ProtocolVocabulary
+from esaa.stores.base import Batch
+from esaa.stores.disk import Disk
+from esaa.stores.jsonl import JsonlStore
+
+RESULTS = Path(__file__).with_name("results.json")
+_MIB = 1024 * 1024
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the report: the measured ratio, the bar, and what stands behind it."""
+
+    name: str
+    ratio: float
+    bar: float
+    unit: str = "x"
+    detail: dict[str, float | int | str] = {}
+
+    @property
+    def holds(self) -> bool:
+        """True when the ratio is within the bar."""
+        return self.ratio <= self.bar
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measures and prints; ends with 1 where a figure does not hold."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, one repeat: a smoke test")
+    parser.add_argument("--only", metavar="TEXT", help="only figures whose name contains TEXT")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the results are kept")
+    options = parser.parse_args(arguments)
+    scale, repeats = (10, 1) if options.quick else (1, 5)
+    scratch = Path(tempfile.mkdtemp(prefix="esaa-bench-"))
+    try:
+        bench = Bench(scratch, scale, repeats)
+        yardsticks = bench.yardsticks()
+        print("yardsticks:", json.dumps(yardsticks), flush=True)
+        figures: list[Figure] = []
+        for measure in (bench.start_up, bench.appends, bench.claim, bench.verify):
+            for figure in measure():
+                if options.only is None or options.only in figure.name:
+                    figures.append(figure)
+                    verdict = "holds" if figure.holds else "MISSED"
+                    print(f"{figure.name}: {figure.ratio:.2f}{figure.unit} (bar {figure.bar}{figure.unit}) {verdict}")
+                    print(f"    {json.dumps(figure.detail)}", flush=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if not options.quick:
+        kept = {"yardsticks": yardsticks, "figures": [msgspec.to_builtins(one) for one in figures]}
+        options.output.write_text(json.dumps(kept, indent=2) + "\n")
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+class Bench:
+    """Measures in `scratch`; sizes are divided by `scale`."""
+
+    def __init__(self, scratch: Path, scale: int, repeats: int) -> None:
+        self._scratch = scratch
+        self._scale = scale
+        self._repeats = repeats
+        self._environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(scratch),
+            "ESAA_CONFIG_DIR": str(scratch / "config"),
+            "LC_ALL": "C.UTF-8",
+        }
+
+    def yardsticks(self) -> dict[str, float | str]:
+        """The machine: Python, cores, and the CPU of an empty interpreter."""
+        import os
+
+        return {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count() or 0,
+            "python_pass_cpu_s": round(self._median([sys.executable, "-c", "pass"], 9).cpu_s, 4),
+        }
+
+    def start_up(self) -> list[Figure]:
+        """`esaa --version` against an interpreter that does nothing."""
+        empty = self._median([sys.executable, "-c", "pass"], 21)
+        version = self._median([sys.executable, "-m", "esaa", "--version"], 21)
+        detail = {"python_pass_cpu_s": empty.cpu_s, "esaa_version_cpu_s": version.cpu_s}
+        return [Figure(name="start-up: CPU of esaa --version / python -c pass", ratio=version.cpu_s / empty.cpu_s,
+                       bar=4, detail=detail)]
+
+    def appends(self) -> list[Figure]:
+        """Durable appends in batches of 100 against `json.dumps` and a write of the same events."""
+        count = 20_000 // self._scale
+        drafts: list[Draft[Fact]] = [
+            Draft(actor="agent-impl", fact=TaskClaimed(task_id=task_id(n), prior_status="todo", notes="taking it"))
+            for n in range(count)
+        ]
+        directory = self._scratch / "appends"
+        directory.mkdir()
+        ours, theirs = directory / "ours.jsonl", directory / "theirs.jsonl"
+
+        def append() -> None:
+            ours.unlink(missing_ok=True)
+            store: JsonlStore[Fact] = JsonlStore(ours, ProtocolVocabulary(), Disk())
+            for start in range(0, count, 100):
+                store.append(drafts[start : start + 100], start, Batch(ts=TS))
+
+        append()
+        events = [json.loads(line) for line in ours.read_text().splitlines()]
+
+        def dump() -> None:
+            with theirs.open("w") as file:
+                for event in events:
+                    file.write(json.dumps(event) + "\n")
+
+        # Taken in turn, so that both see the same machine.
+        pairs = [(cpu_of(append, 1), cpu_of(dump, 1)) for _ in range(self._repeats)]
+        ratio = sorted(mine / plain for mine, plain in pairs)[len(pairs) // 2]
+        detail = {"events": count, "append_cpu_s": pairs[-1][0], "json_dumps_cpu_s": pairs[-1][1]}
+        return [Figure(name="appends: CPU of durable batches of 100 / json.dumps + write", ratio=ratio, bar=3,
+                       detail=detail)]
+
+    def claim(self) -> list[Figure]:
+        """One `claim` at 100,000 events against one at 100."""
+        small = self._workspace(100, open_tasks=7)
+        large = self._workspace(100_000 // self._scale, open_tasks=60)
+        samples: dict[Path, list[Sample]] = {small: [], large: []}
+        first = {small: 1, large: (100_000 // self._scale - 1) // 13 - 59}
+        for repeat in range(min(self._repeats, 5) + 1):
+            for root in (small, large):
+                name = task_id(first[root] + repeat)
+                sample = self._esaa(root, "claim", name, "--actor", "agent-impl")
+                if repeat:  # the first one folds the log and writes the state snapshot
+                    samples[root].append(sample)
+        few, many = medians(samples[small]), medians(samples[large])
+        detail = {"cpu_s_at_100": few.cpu_s, "cpu_s_at_100000": many.cpu_s, "wall_s_at_100": few.wall_s,
+                  "wall_s_at_100000": many.wall_s}
+        return [Figure(name="claim: CPU at 100,000 events / at 100 events", ratio=many.cpu_s / few.cpu_s, bar=2,
+                       detail=detail)]
+
+    def verify(self) -> list[Figure]:
+        """Full verification of a million events against `sha256sum` of the same file, and its memory."""
+        root = self._workspace(1_000_000 // self._scale, open_tasks=20)
+        log = root / ".roadmap" / "activity.jsonl"
+        repeats = min(self._repeats, 5)
+        sums: list[Sample] = []
+        ours: list[Sample] = []
+        for _ in range(repeats):
+            sums.append(run(["sha256sum", str(log)]))
+            ours.append(self._esaa(root, "verify"))
+        yardstick, full = medians(sums), medians(ours)
+        ratios = sorted(mine.wall_s / theirs.wall_s for mine, theirs in zip(ours, sums, strict=True))
+        roadmap = json.loads((root / ".roadmap" / "roadmap.json").read_bytes())
+        canonical_bytes = len(json.dumps(roadmap, ensure_ascii=False, separators=(",", ":")).encode())
+        allowed = 64 * _MIB + 5 * canonical_bytes
+        detail: dict[str, float | int | str] = {
+            "events": sum(1 for _ in log.open("rb")),
+            "bytes": log.stat().st_size,
+            "tasks": len(roadmap["tasks"]),
+            "verify_wall_s": full.wall_s,
+            "verify_cpu_s": full.cpu_s,
+            "sha256sum_wall_s": yardstick.wall_s,
+            "ratios": " ".join(f"{ratio:.2f}" for ratio in ratios),
+        }
+        if shutil.which("openssl"):
+            detail["openssl_wall_s"] = self._best(lambda: run(["openssl", "dgst", "-sha256", str(log)]))
+        return [
+            Figure(name="verify: wall at 1,000,000 events / sha256sum", ratio=ratios[len(ratios) // 2], bar=4,
+                   detail=detail),
+            Figure(name="verify: peak memory / (64 MiB + 5 x canonical roadmap)", ratio=full.peak_bytes / allowed,
+                   bar=1, detail={"peak_mib": full.peak_bytes / _MIB, "allowed_mib": allowed / _MIB}),
+        ]
+
+    def _workspace(self, events: int, *, open_tasks: int) -> Path:
+        root = self._scratch / f"workspace-{events}"
+        root.mkdir()
+        make_workspace_apart(root, events, open_tasks=open_tasks)
+        return root
+
+    def _esaa(self, root: Path, *arguments: str) -> Sample:
+        return run([sys.executable, "-m", "esaa", "--root", str(root), *arguments], env=self._environment)
+
+    def _median(self, arguments: list[str], repeats: int) -> Sample:
+        return medians([run(arguments, env=self._environment) for _ in range(repeats)])
+
+    def _best(self, measure: Callable[[], Sample]) -> float:
+        return min(measure().wall_s for _ in range(3))

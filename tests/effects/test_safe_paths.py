@@ -1,0 +1,159 @@
+"""Project paths on the disk: nothing that is a link, or no plain file, is read or written through."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from esaa.effects.paths import UnsafePath, inspect, parent_of
+from esaa.kernel.canonical import sha256_hex
+
+LIMIT = 1000
+NOBODY = 65534
+
+
+def look(root: Path, path: str, *, want_content: bool = True) -> tuple[str | None, bytes | None, str | None]:
+    found = inspect(root, path, bytes_max=LIMIT, want_content=want_content)
+    return found.sha256, found.content, found.fault
+
+
+def fault(root: Path, path: str) -> str:
+    digest, content, said = look(root, path)
+    assert digest is None
+    assert content is None
+    assert said is not None
+    return said
+
+
+def test_plain_file_shows_its_digest_and_its_content_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.txt").write_bytes(b"hello")
+    assert look(tmp_path, "src/a.txt") == (sha256_hex(b"hello"), b"hello", None)
+    assert look(tmp_path, "src/a.txt", want_content=False) == (sha256_hex(b"hello"), None, None)
+
+
+@pytest.mark.parametrize("path", ["none.txt", "src/none.txt", "none/deep/er.txt"])
+def test_nothing_is_no_fault(tmp_path: Path, path: str) -> None:
+    (tmp_path / "src").mkdir()
+    assert look(tmp_path, path) == (None, None, None)
+    assert look(tmp_path / "no-root", path) == (None, None, None)
+
+
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_symbolic_link_at_the_end_is_a_fault(tmp_path: Path, is_dangling: bool) -> None:
+    if not is_dangling:
+        (tmp_path / "target").write_bytes(b"secret")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    assert fault(tmp_path, "link") == "is a symbolic link"
+
+
+@pytest.mark.parametrize("target", ["inside", "../outside", "/etc", "none"])
+def test_symbolic_link_on_the_way_is_a_fault_wherever_it_leads(tmp_path: Path, target: str) -> None:
+    root = tmp_path / "root"
+    (root / "inside").mkdir(parents=True)
+    (root / "inside" / "passwd").write_bytes(b"x")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "passwd").write_bytes(b"x")
+    (root / "link").symlink_to(target)
+    assert "`link`, which is a link or no directory" in fault(root, "link/passwd")
+
+
+def test_hard_link_directory_fifo_and_socket_are_faults(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"x")
+    os.link(tmp_path / "one", tmp_path / "two")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    assert fault(tmp_path, "two") == "has a second hard link"
+    assert fault(tmp_path, "folder") == "is a directory"
+    assert fault(tmp_path, "fifo") == "is no plain file"
+    assert "`fifo`" in fault(tmp_path, "fifo/below")
+    assert "`one`" in fault(tmp_path, "one/below")
+
+
+def test_file_that_is_too_large_is_a_fault_and_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(LIMIT + 1))
+    (tmp_path / "fits").write_bytes(bytes(LIMIT))
+    assert "1001 bytes" in fault(tmp_path, "large")
+    assert look(tmp_path, "fits")[2] is None
+
+
+def test_name_that_is_too_long_for_the_disk_is_a_fault(tmp_path: Path) -> None:
+    assert "cannot be read" in fault(tmp_path, "x" * 300)
+
+
+def test_file_that_becomes_a_link_while_it_is_looked_at_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"hello")
+    real = os.stat
+
+    def swapping(*arguments: object, **options: object) -> os.stat_result:
+        status = real(*arguments, **options)  # type: ignore[arg-type]  # passed on as it came
+        path.unlink()
+        path.symlink_to("secret")
+        return status
+
+    monkeypatch.setattr("esaa.effects.paths.os.stat", swapping)
+    found = inspect(tmp_path, "a.txt", bytes_max=LIMIT, want_content=True)
+    monkeypatch.undo()
+    assert found.content is None
+    assert found.fault is not None
+
+
+def test_directories_are_made_only_where_that_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), parent_of(tmp_path, "a/b/c.txt", create=False):
+        pass
+    assert not (tmp_path / "a").exists()
+    with parent_of(tmp_path, "a/b/c.txt", create=True) as (directory, name):
+        assert name == "c.txt"
+        assert os.fstat(directory).st_ino == (tmp_path / "a" / "b").stat().st_ino
+
+
+def test_descriptor_stays_in_the_directory_that_was_checked_when_the_path_is_turned_away(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "src").mkdir(parents=True)
+    outside.mkdir()
+    with parent_of(root, "src/a.txt", create=True) as (directory, name):
+        (root / "src").rename(root / "moved")
+        (root / "src").symlink_to(outside)
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=directory)
+        os.close(fd)
+    assert (root / "moved" / "a.txt").exists()
+    assert list(outside.iterdir()) == []
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a")
+    before = os.open(tmp_path, os.O_RDONLY)
+    os.close(before)
+    for path in ("a/b/c.txt", "link/b/c.txt", "none/c.txt", "a/b/none/c.txt"):
+        inspect(tmp_path, path, bytes_max=LIMIT, want_content=True)
+    with pytest.raises(UnsafePath), parent_of(tmp_path, "link/x", create=True):
+        pass
+    after = os.open(tmp_path, os.O_RDONLY)
+    os.close(after)
+    assert before == after
+
+
+def test_directory_that_may_not_be_entered_is_not_called_a_link() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        (root / "closed").mkdir()
+        (root / "closed" / "a.txt").write_bytes(b"x")
+        (root / "closed").chmod(0)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(NOBODY)
+        try:
+            assert fault(root, "closed/a.txt") == "cannot be read: Permission denied"
+        finally:
+            if is_root:
+                os.seteuid(0)
+            (root / "closed").chmod(0o755)

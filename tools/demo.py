@@ -1,0 +1,97 @@
+"""The five-minute story, told by the real commands: a landing page built under governance, and a tampered copy caught.
+
+Run by `make demo`. Needs nothing but the installed package; works in a scratch folder that it names.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ESAA = Path(sys.executable).with_name("esaa")
+BOLD, DIM, RED, OFF = ("\033[1m", "\033[2m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "", "")
+if os.environ.get("NO_COLOR"):
+    BOLD = DIM = RED = OFF = ""
+
+
+def main() -> int:
+    root = Path(tempfile.mkdtemp(prefix="esaa-demo-"))
+    project = root / "landing"
+    project.mkdir()
+    environment = os.environ | {"ESAA_CONFIG_DIR": str(root / "config")}
+
+    tell(
+        "A project under governance",
+        "Nine tasks of a landing page. Recorded agents propose; the orchestrator checks every output",
+        "against the contracts in .roadmap/, writes the files, and logs each step.",
+    )
+    esaa(["init", "--demo", "landing"], project, environment)
+    esaa(["run", "--run-id", "RUN-0001", "--parallel", "2"], project, environment)
+
+    tell(
+        "What did not go smoothly, all of it on record",
+        "One agent wanted to rewrite its own specification; one review asked for changes;",
+        "one defect was found after its task was done, and went through a hotfix.",
+    )
+    esaa(["log", "--action", "output.rejected"], project, environment)
+    esaa(["log", "--action", "review", "--task", "T-2000"], project, environment)
+    esaa(["log", "--task", "HF-ISS-0001"], project, environment)
+
+    tell("The proof", "The state is folded again from the log, and everything on disk is compared with it.")
+    esaa(["verify", "--strict", "--files"], project, environment)
+
+    tell("Tampering with a copy", "One word of one event is changed, as someone might who has something to hide.")
+    copy = root / "tampered"
+    shutil.copytree(project, copy)
+    log = copy / ".roadmap" / "activity.jsonl"
+    text = log.read_text("utf-8")
+    log.write_text(text.replace('"decision":"request_changes"', '"decision":"approve"', 1), "utf-8")
+    esaa(["verify", "--explain"], copy, environment, expect=4)
+
+    short = shlex.quote(os.path.relpath(ESAA)) if ESAA.is_relative_to(Path.cwd()) else shlex.quote(str(ESAA))
+    where = shlex.quote(str(project))
+    tell("Try next")
+    for command in (
+        f"{short} --root {where} status",
+        f"{short} --root {where} log --task T-2010",
+        f"{short} --root {where} show HEAD~3",
+        f"{short} --root {where} doctor",
+    ):
+        print(f"  {command}")
+    print(f"\nThe page that was built: {project / 'src' / 'index.html'}")
+    verdict = esaa(["verify"], project, environment, is_quiet=True)
+    print(verdict.splitlines()[-1])
+    return 0
+
+
+def tell(title: str, *lines: str) -> None:
+    """A heading and what is about to be shown."""
+    print(f"\n{BOLD}{title}{OFF}")
+    for line in lines:
+        print(f"{DIM}{line}{OFF}")
+    sys.stdout.flush()
+
+
+def esaa(
+    arguments: list[str], cwd: Path, environment: dict[str, str], *, expect: int = 0, is_quiet: bool = False
+) -> str:
+    """Runs a command for all to see; ends the demo where it does not end as expected."""
+    if not is_quiet:
+        print(f"\n$ esaa {shlex.join(arguments)}", flush=True)
+    output = subprocess.PIPE if is_quiet else None
+    done = subprocess.run([ESAA, *arguments], cwd=cwd, env=environment, check=False, stdout=output, text=True)
+    if done.returncode != expect:
+        print(f"{RED}the demo stopped: `esaa {shlex.join(arguments)}` ended with {done.returncode}{OFF}", file=sys.stderr)
+        sys.exit(1)
+    if expect:
+        print(f"{DIM}(exit code {done.returncode}){OFF}", flush=True)
+    return done.stdout or ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

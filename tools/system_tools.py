@@ -1,0 +1,34 @@
+"""Installs the tools of the operating system that the tests use, where it runs as root on Debian; else says what is missing.
+
+A test whose tool is missing skips by name, and under CI=true that skip is a failure (tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+TOOLS = {"git": "git", "strace": "strace", "sha256sum": "coreutils", "openssl": "openssl"}
+"""Command to Debian package."""
+
+
+def main() -> int:
+    missing = [command for command in TOOLS if shutil.which(command) is None]
+    if not missing:
+        return 0
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        packages = sorted({TOOLS[command] for command in missing})
+        print(f"installing {', '.join(packages)} for the tests", file=sys.stderr)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(["apt-get", "update"], check=False, **quiet)
+        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *packages], check=False, **quiet)
+        missing = [command for command in TOOLS if shutil.which(command) is None]
+    for command in missing:
+        print(f"{command} is missing (Debian: {TOOLS[command]}); the tests that need it will skip", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
