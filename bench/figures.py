@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,7 +33,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float
     bar: float
     unit: str = "x"
-    detail: dict[str, float | int | str] = {}
+    detail: Mapping[str, float | int | str] = {}
 
     @property
     def holds(self) -> bool:
@@ -100,8 +100,14 @@ class Bench:
         empty = self._median([sys.executable, "-c", "pass"], 21)
         version = self._median([sys.executable, "-m", "esaa", "--version"], 21)
         detail = {"python_pass_cpu_s": empty.cpu_s, "esaa_version_cpu_s": version.cpu_s}
-        return [Figure(name="start-up: CPU of esaa --version / python -c pass", ratio=version.cpu_s / empty.cpu_s,
-                       bar=4, detail=detail)]
+        return [
+            Figure(
+                name="start-up: CPU of esaa --version / python -c pass",
+                ratio=version.cpu_s / empty.cpu_s,
+                bar=4,
+                detail=detail,
+            )
+        ]
 
     def appends(self) -> list[Figure]:
         """Durable appends in batches of 100 against `json.dumps` and a write of the same events."""
@@ -132,8 +138,11 @@ class Bench:
         pairs = [(cpu_of(append, 1), cpu_of(dump, 1)) for _ in range(self._repeats)]
         ratio = sorted(mine / plain for mine, plain in pairs)[len(pairs) // 2]
         detail = {"events": count, "append_cpu_s": pairs[-1][0], "json_dumps_cpu_s": pairs[-1][1]}
-        return [Figure(name="appends: CPU of durable batches of 100 / json.dumps + write", ratio=ratio, bar=3,
-                       detail=detail)]
+        return [
+            Figure(
+                name="appends: CPU of durable batches of 100 / json.dumps + write", ratio=ratio, bar=3, detail=detail
+            )
+        ]
 
     def claim(self) -> list[Figure]:
         """One `claim` at 100,000 events against one at 100."""
@@ -148,10 +157,17 @@ class Bench:
                 if repeat:  # the first one folds the log and writes the state snapshot
                     samples[root].append(sample)
         few, many = medians(samples[small]), medians(samples[large])
-        detail = {"cpu_s_at_100": few.cpu_s, "cpu_s_at_100000": many.cpu_s, "wall_s_at_100": few.wall_s,
-                  "wall_s_at_100000": many.wall_s}
-        return [Figure(name="claim: CPU at 100,000 events / at 100 events", ratio=many.cpu_s / few.cpu_s, bar=2,
-                       detail=detail)]
+        detail = {
+            "cpu_s_at_100": few.cpu_s,
+            "cpu_s_at_100000": many.cpu_s,
+            "wall_s_at_100": few.wall_s,
+            "wall_s_at_100000": many.wall_s,
+        }
+        return [
+            Figure(
+                name="claim: CPU at 100,000 events / at 100 events", ratio=many.cpu_s / few.cpu_s, bar=2, detail=detail
+            )
+        ]
 
     def verify(self) -> list[Figure]:
         """Full verification of a million events against `sha256sum` of the same file, and its memory."""
@@ -180,10 +196,18 @@ class Bench:
         if shutil.which("openssl"):
             detail["openssl_wall_s"] = self._best(lambda: run(["openssl", "dgst", "-sha256", str(log)]))
         return [
-            Figure(name="verify: wall at 1,000,000 events / sha256sum", ratio=ratios[len(ratios) // 2], bar=4,
-                   detail=detail),
-            Figure(name="verify: peak memory / (64 MiB + 5 x canonical roadmap)", ratio=full.peak_bytes / allowed,
-                   bar=1, detail={"peak_mib": full.peak_bytes / _MIB, "allowed_mib": allowed / _MIB}),
+            Figure(
+                name="verify: wall at 1,000,000 events / sha256sum",
+                ratio=ratios[len(ratios) // 2],
+                bar=4,
+                detail=detail,
+            ),
+            Figure(
+                name="verify: peak memory / (64 MiB + 5 x canonical roadmap)",
+                ratio=full.peak_bytes / allowed,
+                bar=1,
+                detail={"peak_mib": full.peak_bytes / _MIB, "allowed_mib": allowed / _MIB},
+            ),
         ]
 
     def _workspace(self, events: int, *, open_tasks: int) -> Path:

@@ -226,7 +226,7 @@ def hotfix(task_id: str = "HF-1", *, issue_id: str = "ISS-1", fixes: str = "T-1"
         task_id=task_id,
         task_kind=fields.pop("kind", "impl"),
         title=f"Hotfix {task_id}",
-        outputs={"files": [path for path in scope if "*" not in path]},
+        outputs={"files": [path for path in scope if "*" not in path and not path.endswith("/")]},
         is_hotfix=True,
         issue_id=issue_id,
         fixes=fixes,

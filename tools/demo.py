@@ -86,7 +86,9 @@ def esaa(
     output = subprocess.PIPE if is_quiet else None
     done = subprocess.run([ESAA, *arguments], cwd=cwd, env=environment, check=False, stdout=output, text=True)
     if done.returncode != expect:
-        print(f"{RED}the demo stopped: `esaa {shlex.join(arguments)}` ended with {done.returncode}{OFF}", file=sys.stderr)
+        print(
+            f"{RED}the demo stopped: `esaa {shlex.join(arguments)}` ended with {done.returncode}{OFF}", file=sys.stderr
+        )
         sys.exit(1)
     if expect:
         print(f"{DIM}(exit code {done.returncode}){OFF}", flush=True)

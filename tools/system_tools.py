@@ -1,4 +1,4 @@
-"""Installs the tools of the operating system that the tests use, where it runs as root on Debian; else says what is missing.
+"""Installs the tools of the operating system that the tests use, as root on Debian; else says what is missing.
 
 A test whose tool is missing skips by name, and under CI=true that skip is a failure (tests/conftest.py).
 """
@@ -21,9 +21,8 @@ def main() -> int:
     if os.geteuid() == 0 and shutil.which("apt-get"):
         packages = sorted({TOOLS[command] for command in missing})
         print(f"installing {', '.join(packages)} for the tests", file=sys.stderr)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(["apt-get", "update"], check=False, **quiet)
-        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *packages], check=False, **quiet)
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+            subprocess.run(["apt-get", *arguments], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         missing = [command for command in TOOLS if shutil.which(command) is None]
     for command in missing:
         print(f"{command} is missing (Debian: {TOOLS[command]}); the tests that need it will skip", file=sys.stderr)

@@ -6,12 +6,16 @@ Governance (the contracts in `.roadmap/`) is not configuration: it is versioned 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from esaa.errors import ConfigError
+
+
+_PLATFORM: str = sys.platform
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,9 +62,7 @@ def _user_file(path: Path) -> dict[str, object]:
 
 def _user_config_dir(variables: Mapping[str, str]) -> str:
     # platformdirs decides; on Linux its answer is known without importing it.
-    import sys
-
-    if sys.platform == "linux":
+    if _PLATFORM == "linux":
         base = variables.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
         return str(Path(base) / "esaa")
     from platformdirs import user_config_dir

@@ -35,6 +35,14 @@ def find_root(start: Path) -> Path:
     )
 
 
+def find_log(root: Path) -> Path:
+    """The log of the workspace in `root`; who only reads events needs no more. Raises `NotFound`."""
+    path = root / ROADMAP / LOG_NAME
+    if not path.exists():
+        raise NotFound("LOG_NOT_FOUND", f"There is no log {path}.", "Make a workspace with `esaa init`.")
+    return path
+
+
 def open_workspace(
     root: Path,
     config: Config | None = None,
@@ -43,10 +51,10 @@ def open_workspace(
     disk: Disk | None = None,
 ) -> Workspace:
     """The workspace in `root`. Raises `NotFound`, `ContractError`; the log is read on first use."""
-    roadmap = root / ROADMAP
-    if not (roadmap / LOG_NAME).exists():
-        raise NotFound("LOG_NOT_FOUND", f"There is no log {roadmap / LOG_NAME}.", "Make a workspace with `esaa init`.")
-    return compose(root, read_governance(roadmap), config or load_config(), clock or SystemClock(), disk or Disk())
+    find_log(root)
+    return compose(
+        root, read_governance(root / ROADMAP), config or load_config(), clock or SystemClock(), disk or Disk()
+    )
 
 
 def compose(root: Path, rules: Governance, config: Config, clock: Clock, disk: Disk) -> Workspace:

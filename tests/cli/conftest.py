@@ -61,10 +61,30 @@ def planned(esaa: Workbench, make_template: Callable[[str, list[list[str]]], Pat
             [
                 ["init", "--name", "tide"],
                 [*create, "T-1", "--kind", "spec", "--title", "Define the page", "--output", "docs/spec/page.md"],
-                [*create, "T-2", "--kind", "impl", "--title", "Write the page", "--output", "src/page.html",
-                 "--depends-on", "T-1"],
-                [*create, "T-3", "--kind", "impl", "--title", "Write the script", "--grant", "**",
-                 "--output", "src/script.js"],
+                [
+                    *create,
+                    "T-2",
+                    "--kind",
+                    "impl",
+                    "--title",
+                    "Write the page",
+                    "--output",
+                    "src/page.html",
+                    "--depends-on",
+                    "T-1",
+                ],
+                [
+                    *create,
+                    "T-3",
+                    "--kind",
+                    "impl",
+                    "--title",
+                    "Write the script",
+                    "--grant",
+                    "**",
+                    "--output",
+                    "src/script.js",
+                ],
                 [*create, "T-4", "--kind", "qa", "--title", "Try the page", "--depends-on", "T-2"],
             ],
         )
@@ -103,5 +123,3 @@ def finished(esaa: Workbench, make_template: Callable[[str, list[list[str]]], Pa
         )
     )
     return esaa
-
-

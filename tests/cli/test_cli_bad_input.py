@@ -107,7 +107,10 @@ NOT_A_RESULT = {
 
 CODED = {
     "too many bytes": (changed(notes="x" * (5 << 20)), "RESOURCE_LIMIT_EXCEEDED"),
-    "too many files": (updates(*({"path": f"src/{n}.js", "content": ""} for n in range(201))), "RESOURCE_LIMIT_EXCEEDED"),
+    "too many files": (
+        updates(*({"path": f"src/{n}.js", "content": ""} for n in range(201))),
+        "RESOURCE_LIMIT_EXCEEDED",
+    ),
     "a large file": (updates({"path": "src/a.js", "content": "x" * ((1 << 20) + 1)}), "RESOURCE_LIMIT_EXCEEDED"),
     "an unknown action": (result("celebrate", "T-3"), "UNKNOWN_ACTION"),
     "an action of the orchestrator's": (result("task.create", "T-3"), "UNKNOWN_ACTION"),
@@ -394,7 +397,18 @@ def test_arguments_that_are_no_text_in_a_real_process(patient: Workbench) -> Non
     import subprocess
     import sys
 
-    line: list[str | bytes] = [sys.executable, "-m", "esaa", "task", "create", b"T-\xff", "--kind", "spec", "--title", "x"]
+    line: list[str | bytes] = [
+        sys.executable,
+        "-m",
+        "esaa",
+        "task",
+        "create",
+        b"T-\xff",
+        "--kind",
+        "spec",
+        "--title",
+        "x",
+    ]
     done = subprocess.run(line, cwd=patient.root, capture_output=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1
@@ -427,7 +441,9 @@ def test_odd_words_in_commands_never_break_anything(patient: Workbench, text: st
         assert "\x1b" not in outcome.out + outcome.err
         assert "\u202e" not in outcome.out + outcome.err
         if outcome.code:
-            assert outcome.err.count("\n") <= 1 or outcome.err.count("warning: ") == outcome.err.count("\n") - 1, outcome
+            assert outcome.err.count("\n") <= 1 or outcome.err.count("warning: ") == outcome.err.count("\n") - 1, (
+                outcome
+            )
     patient.ok("status")
     patient.ok("task", "list")
     patient.assert_sound()

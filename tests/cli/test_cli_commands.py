@@ -11,8 +11,21 @@ from esaa.cli.app import COMMANDS
 from tests.cli.workbench import SPEC, Workbench, result
 
 REPORT = (
-    "issue", "report", "T-1", "--actor", "agent-qa", "--id", "ISS-1", "--severity", "medium",
-    "--title", "The page is too wide", "--symptom", "It scrolls", "--step", "Open it",
+    "issue",
+    "report",
+    "T-1",
+    "--actor",
+    "agent-qa",
+    "--id",
+    "ISS-1",
+    "--severity",
+    "medium",
+    "--title",
+    "The page is too wide",
+    "--symptom",
+    "It scrolls",
+    "--step",
+    "Open it",
 )
 
 
@@ -226,7 +239,18 @@ def test_a_report_with_fixes_makes_the_hotfix(planned: Workbench) -> None:
 
 def test_tasks_are_created_listed_and_refused(planned: Workbench) -> None:
     esaa = planned
-    arguments = ["--kind", "impl", "--title", "Ünïcödé", "--depends-on", "T-1", "--target", "web", "--criterion", "fast"]
+    arguments = [
+        "--kind",
+        "impl",
+        "--title",
+        "Ünïcödé",
+        "--depends-on",
+        "T-1",
+        "--target",
+        "web",
+        "--criterion",
+        "fast",
+    ]
     esaa.ok("task", "create", "T-5", *arguments, "--supersedes", "T-3")
     rows = esaa.ok("task", "list", "--kind", "impl").out.splitlines()
     assert [row.split()[0] for row in rows] == ["T-2", "T-3", "T-5"]
@@ -404,7 +428,13 @@ def test_a_critical_issue_halts_and_the_next_run_refuses(planned: Workbench) -> 
 
 @pytest.mark.parametrize(
     ("adapter", "code"),
-    [("command:/no/such/program", 9), ("cassette:empty", 9), ("cassette:nowhere", 8), ("telepathy", 8), ("command:'", 9)],
+    [
+        ("command:/no/such/program", 9),
+        ("cassette:empty", 9),
+        ("cassette:nowhere", 8),
+        ("telepathy", 8),
+        ("command:'", 9),
+    ],
 )
 def test_an_agent_that_cannot_be_asked(planned: Workbench, adapter: str, code: int) -> None:
     (planned.root / "empty").mkdir()
@@ -500,7 +530,9 @@ def test_dry_run_says_what_it_would_do(planned: Workbench) -> None:
     }  # fmt: skip
 
 
-def test_global_options_stand_before_or_after(planned: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_global_options_stand_before_or_after(
+    planned: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     root = str(planned.root)
     expected = planned.ok("--root", root, "--json", "task", "list").out

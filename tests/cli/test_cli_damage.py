@@ -45,7 +45,11 @@ def assert_halted(esaa: Workbench, line: int) -> None:
     assert (outcome.code, outcome.out) == (4, "")
     assert f"line {line}" in outcome.err
     assert outcome.err.count("\n") == 1
-    for writer in (["task", "create", "T-9", "--kind", "spec", "--title", "x"], ["run", "--agent", "scripted"], ["project"]):
+    for writer in (
+        ["task", "create", "T-9", "--kind", "spec", "--title", "x"],
+        ["run", "--agent", "scripted"],
+        ["project"],
+    ):
         outcome = esaa(*writer)
         assert outcome.code == 4, outcome
         assert outcome.err.count("\n") == 1
@@ -292,3 +296,17 @@ def test_damage_is_found_in_the_running_demo(landing: Workbench) -> None:
     number = next(n for n, line in enumerate(lines, 1) if b'"output.rejected"' in line)
     landing.write_log([*lines[: number - 1], *lines[number:]])
     assert_corrupted_at(landing, number)
+
+
+def test_a_dry_run_on_a_torn_log_mends_nothing(planned: Workbench) -> None:
+    with planned.log.open("ab") as file:
+        file.write(b'{"schema')
+    before = planned.tree()
+    for line in (
+        ["task", "create", "T-9", "--kind", "spec", "--title", "x"],
+        ["claim", "T-1", "--actor", "agent-spec"],
+    ):
+        outcome = planned(*line, "--dry-run")
+        assert outcome.code == 4
+        assert "esaa doctor --repair" in outcome.err
+    assert planned.tree() == before

@@ -77,7 +77,9 @@ def test_log_of_moments(dated: Workbench, moments: str, first: int, last: int) -
     assert seqs(dated, moments) == list(range(first, last + 1))
 
 
-@pytest.mark.parametrize("moments", ["0", "21", "999999", "HEAD~20", "7..3", "HEAD..HEAD~2", "2025-01-01", "@{1w}", "30..40"])
+@pytest.mark.parametrize(
+    "moments", ["0", "21", "999999", "HEAD~20", "7..3", "HEAD..HEAD~2", "2025-01-01", "@{1w}", "30..40"]
+)
 def test_log_of_moments_that_hold_no_event(dated: Workbench, moments: str) -> None:
     outcome = dated.ok("log", moments)
     assert (outcome.out, outcome.err) == ("", "no event matches; `esaa log -n 5` shows the last ones\n")

@@ -157,7 +157,9 @@ def test_a_disk_that_fills_up_in_a_run_leaves_a_sound_log(on_small_disk: Workben
     esaa.assert_sound()
 
 
-def test_init_on_a_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_on_a_full_disk(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     esaa = Workbench(small_disk / "project", monkeypatch, capsys)
     fill(small_disk)
     assert_storage_failed(esaa("init", "--demo", "calc"), "No space left on device")
@@ -191,7 +193,13 @@ def test_a_read_only_workspace_can_be_read_and_not_written(
     log = finished.log.read_bytes()
     with read_only(finished.root):
         os.chdir(finished.root)  # into the mount
-        for reader in (["status"], ["log", "-n", "2"], ["show", "3"], ["task", "list"], ["verify", "--strict", "--files"]):
+        for reader in (
+            ["status"],
+            ["log", "-n", "2"],
+            ["show", "3"],
+            ["task", "list"],
+            ["verify", "--strict", "--files"],
+        ):
             finished.ok(*reader)
         for writer in (
             ["task", "create", "T-9", "--kind", "spec", "--title", "x"], ["run", "--agent", "scripted"], ["project"],
@@ -381,5 +389,3 @@ def test_an_agent_that_fails_is_a_recorded_refusal(planned: Workbench) -> None:
     assert {one["rejected"]["error_code"] for one in outcome.answer["rejections"]} == {"AGENT_FAILED"}
     assert "no idea" in outcome.answer["rejections"][0]["rejected"]["message"]
     planned.assert_sound()
-
-

@@ -137,7 +137,9 @@ def test_a_reader_that_stops_reading_gets_no_complaint(landing: Workbench, line:
 
 def test_log_piped_to_head(landing: Workbench) -> None:
     line = f"{sys.executable} -m esaa log | head -1; echo ${{PIPESTATUS[@]}}"
-    done = subprocess.run(["bash", "-c", line], cwd=landing.root, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=landing.root, capture_output=True, text=True, check=True, timeout=60
+    )
     first, codes = done.stdout.splitlines()
     assert first.startswith("#1  ")
     assert codes == "0 0"
@@ -168,7 +170,9 @@ def test_a_terminal_without_utf8_shows_codes_and_json_stays_json(planned: Workbe
     for encoding in ("latin-1", "ascii"):
         env = {**os.environ, "PYTHONIOENCODING": encoding}
         for line in (["task", "list"], ["task", "list", "--json"]):
-            done = subprocess.run(command(*line), cwd=planned.root, env=env, capture_output=True, check=False, timeout=60)
+            done = subprocess.run(
+                command(*line), cwd=planned.root, env=env, capture_output=True, check=False, timeout=60
+            )
             assert (done.returncode, done.stderr) == (0, b"")
             if line[-1] == "--json":
                 assert json.loads(done.stdout.decode("ascii"))[-1]["title"] == "Größe ☂"
@@ -181,7 +185,9 @@ def test_a_terminal_without_utf8_shows_codes_and_json_stays_json(planned: Workbe
 def hostile(planned: Workbench) -> Workbench:
     """A log with escapes wherever a person or an agent can put text."""
     esaa = planned
-    esaa.ok("task", "create", "T-5", "--kind", "spec", "--title", HOSTILE, "--description", HOSTILE, "--criterion", HOSTILE)
+    esaa.ok(
+        "task", "create", "T-5", "--kind", "spec", "--title", HOSTILE, "--description", HOSTILE, "--criterion", HOSTILE
+    )
     esaa.ok("claim", "T-1", "--actor", "agent-spec", "--notes", HOSTILE)
     sent = result("complete", "T-1", {"docs/spec/page.md": SPEC + HOSTILE}, notes=HOSTILE)
     esaa.ok("submit", "-", "--actor", "agent-spec", stdin=sent)
@@ -245,5 +251,3 @@ def test_escapes_reach_neither_the_board_nor_the_lines_of_a_run(hostile: Workben
     assert code == 1
     assert "fake line" in screen
     assert_calm(screen.replace("\r\n", "\n"))
-
-

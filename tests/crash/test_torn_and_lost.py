@@ -102,7 +102,10 @@ def test_log_cut_at_every_byte_of_its_last_batch_is_mended(batches: dict[str, La
         root = tmp_path / "cut"
         batch.cut(root, size)
         codes = {finding.code for finding in verdict(root).findings}
-        notices = mended(root)
+        with reopen(root, disk=CountingDisk()).writing() as notices:
+            pass
+        if size % 16 == 0 or any(abs(size - at) < 3 for at in batch.borders()):
+            assert_sound(root)
         after = log_bytes(root)
         if size == 0:
             assert after == before

@@ -1,4 +1,4 @@
-"""What can be worked on next: eligible tasks, conflicts of write sets, waiting, deadlocks, and the cadence of verifying."""
+"""What can be worked on next: eligible tasks, conflicts, waiting, deadlocks; and when a run verifies itself."""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ def obedient(dispatch: Dispatch, context: dict[str, Any]) -> dict[str, Any]:
         return {"activity_event": event}
     task = context["task"]
     files = [path for path in task["outputs"].get("files", []) if isinstance(path, str)]
-    event["verification"] = {"checks": [f"{path} exists and is not empty" for path in files] or ["no file was asked for"]}
+    event["verification"] = {
+        "checks": [f"{path} exists and is not empty" for path in files] or ["no file was asked for"]
+    }
     if task.get("is_hotfix"):
         event |= {"issue_id": task["issue_id"], "fixes": task["fixes"]}
         event["verification"]["checks"].append(f"issue {task['issue_id']} was read")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,7 +45,9 @@ def read_input(name: str, bytes_max: int) -> bytes:
         with click.open_file(name, "rb") as file:
             data: bytes = file.read(bytes_max + 1)
     except OSError as error:
-        raise NotFound("FILE_NOT_READ", f"{name}: {error.strerror}.", "Name a readable file, or - for input.") from error
+        raise NotFound(
+            "FILE_NOT_READ", f"{name}: {error.strerror}.", "Name a readable file, or - for input."
+        ) from error
     return data
 
 
@@ -108,8 +109,13 @@ def claim(face: Face, task: str, actor: str, notes: str | None, command_id: str 
 @click.argument("task")
 @actor_option
 @click.option("--check", "checks", multiple=True, metavar="TEXT", help="A verification check; may be given often.")
-@click.option("--file", "files", multiple=True, metavar="PATH[=SOURCE]",
-              help="A file to deliver, with the content of SOURCE (default: of PATH itself); may be given often.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH[=SOURCE]",
+    help="A file to deliver, with the content of SOURCE (default: of PATH itself); may be given often.",
+)
 @click.option("--issue-id", metavar="ID", help="For a hotfix: the issue.")
 @click.option("--fixes", metavar="TASK", help="For a hotfix: the done task that it mends.")
 @notes_option
@@ -155,8 +161,13 @@ def _file_update(item: str, workspace: Workspace) -> dict[str, str]:
 @click.argument("task")
 @actor_option
 @click.option("--approve", is_flag=True, help="The task becomes done, for good.")
-@click.option("--request-changes", "changes", multiple=True, metavar="ITEM",
-              help="What has to change; the task goes back. May be given often.")
+@click.option(
+    "--request-changes",
+    "changes",
+    multiple=True,
+    metavar="ITEM",
+    help="What has to change; the task goes back. May be given often.",
+)
 @notes_option
 @command_id_option
 @dry_run_option
@@ -195,9 +206,7 @@ def review(
 @dry_run_option
 @face_options
 @pass_face
-def reject(
-    face: Face, task: str, actor: str, message: str, code: str, command_id: str | None, dry_run: bool
-) -> None:
+def reject(face: Face, task: str, actor: str, message: str, code: str, command_id: str | None, dry_run: bool) -> None:
     """Refuse, as a person, what an agent did on a task; it costs the task an attempt.
 
     Example: esaa reject T-1000 --actor agent-spec --message "answers another question"

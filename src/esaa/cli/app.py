@@ -6,7 +6,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,7 +44,7 @@ class PipeClosed(Exception):
 
 
 @contextmanager
-def _pipe_seen() -> Iterator[None]:
+def _pipe_seen() -> Generator[None, None, None]:
     # click would end with 1, which means "the answer is no" here.
     try:
         yield

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--once", is_flag=True, help="Take what lies there and end, instead of watching.")
-@click.option("--interval", type=click.FloatRange(0.05, 60), default=1.0, show_default=True, metavar="SECONDS",
-              help="How often to look.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.05, 60),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to look.",
+)
 @dry_run_option
 @face_options
 @pass_face
@@ -56,7 +62,9 @@ def inbox(face: Face, once: bool, interval: float, dry_run: bool) -> None:
 def _waiting(directory: Path) -> list[Path]:
     """What lies in the inbox, by name; hidden files are still being written, and folders are its own."""
     entries = directory.iterdir() if directory.is_dir() else ()
-    return sorted(path for path in entries if not path.name.startswith(".") and (path.is_symlink() or not path.is_dir()))
+    return sorted(
+        path for path in entries if not path.name.startswith(".") and (path.is_symlink() or not path.is_dir())
+    )
 
 
 def _fault(path: Path) -> str | None:

@@ -11,8 +11,13 @@ from esaa.errors import UsageError
 
 
 @click.command()
-@click.option("--protocol", type=click.Choice(["0.4.0", "0.4.1"]), default="0.4.0", show_default=True,
-              help="The protocol version that the log carries for the rest of its life.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["0.4.0", "0.4.1"]),
+    default="0.4.0",
+    show_default=True,
+    help="The protocol version that the log carries for the rest of its life.",
+)
 @click.option("--demo", metavar="NAME", help="Begin with a demo project: landing or calc.")
 @click.option("--name", metavar="NAME", help="The project's name (default: the demo's, else the folder's).")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, write nothing.")

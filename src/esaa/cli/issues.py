@@ -18,12 +18,17 @@ def issue() -> None:
 @click.argument("task")
 @actor_option
 @click.option("--id", "issue_id", required=True, metavar="ID", help="The issue's id, such as ISS-0001.")
-@click.option("--severity", required=True, type=click.Choice(["low", "medium", "high", "critical"]),
-              help="low is logged, medium flags, high blocks the task, critical halts the pipeline.")
+@click.option(
+    "--severity",
+    required=True,
+    type=click.Choice(["low", "medium", "high", "critical"]),
+    help="low is logged, medium flags, high blocks the task, critical halts the pipeline.",
+)
 @click.option("--title", required=True, metavar="TEXT", help="One sentence.")
 @click.option("--symptom", required=True, metavar="TEXT", help="What is seen.")
-@click.option("--step", "steps", required=True, multiple=True, metavar="TEXT",
-              help="A step that shows it; may be given often.")
+@click.option(
+    "--step", "steps", required=True, multiple=True, metavar="TEXT", help="A step that shows it; may be given often."
+)
 @click.option("--fixes", metavar="TASK", help="The done task that has to be mended; a hotfix task is created.")
 @click.option("--affects", "paths", multiple=True, metavar="PATH", help="A file that is affected; may be given often.")
 @notes_option
@@ -99,8 +104,12 @@ def hotfix() -> None:
 @hotfix.command("create")
 @click.argument("issue_id", metavar="ISSUE")
 @click.option("--fixes", metavar="TASK", help="The done task to mend (default: the one that the issue is about).")
-@click.option("--scope", multiple=True, metavar="PATH",
-              help="What the hotfix may write (default: the affected paths, else the task's outputs).")
+@click.option(
+    "--scope",
+    multiple=True,
+    metavar="PATH",
+    help="What the hotfix may write (default: the affected paths, else the task's outputs).",
+)
 @click.option("--id", "task_id", metavar="ID", help="The new task's id (default: HF-ISSUE).")
 @command_id_option
 @dry_run_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ _STATUSES = ("todo", "in_progress", "review", "done")
 
 
 @contextmanager
-def make_observer(face: Face, workspace: Workspace) -> Iterator[Observer]:
+def make_observer(face: Face, workspace: Workspace) -> Generator[Observer, None, None]:
     """The observer that fits where stderr goes."""
     if face.is_quiet:
         yield _Silent()

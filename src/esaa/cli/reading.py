@@ -121,9 +121,6 @@ def log(
 
     from esaa.protocol.summary import summary, task_of
     from esaa.protocol.wire import action_of
-    from esaa.runtime.timeline import events_in
-
-    workspace = face.workspace()
 
     def wanted(recorded: Recorded[Fact]) -> bool:
         return (
@@ -132,9 +129,7 @@ def log(
             and (not tasks or task_of(recorded.fact) in tasks)
         )
 
-    found: Iterator[tuple[bytes, Recorded[Fact]]] = (
-        one for one in events_in(workspace.log.store.path, moments, workspace.clock.now()) if wanted(one[1])
-    )
+    found: Iterator[tuple[bytes, Recorded[Fact]]] = (one for one in _events(face, moments) if wanted(one[1]))
     is_empty = True
     for line, recorded in deque(found, maxlen=count) if count is not None else found:
         is_empty = False
@@ -158,12 +153,10 @@ def show(face: Face, event: str) -> None:
     """
     from esaa.kernel.chain import leaf_hash
     from esaa.protocol.summary import summary
-    from esaa.runtime.timeline import events_in
 
     if ".." in event:
         raise UsageError("REF_INVALID", f"{event!r} names more than one event.", "Use `esaa log A..B`.")
-    workspace = face.workspace()
-    for line, recorded in events_in(workspace.log.store.path, event, workspace.clock.now()):
+    for line, recorded in _events(face, event):
         stored: dict[str, Any] = json.loads(line)
         answer = {"event": stored, "leaf_hash": leaf_hash(line), "summary": summary(recorded.fact)}
         head = f"#{recorded.version} {recorded.ts} {recorded.actor}: {summary(recorded.fact)}"
@@ -194,6 +187,15 @@ def dispatch_context(face: Face, task: str) -> None:
     if order is None:
         raise UsageError("NOTHING_TO_ASK", f"{task} is {found.status}: nobody is asked about it.", "See `esaa status`.")
     click.echo(brief(workspace, order).decode(), nl=False)
+
+
+def _events(face: Face, moments: str | None) -> Iterator[tuple[bytes, Recorded[Fact]]]:
+    """The stored lines and events of the log. History can be read whatever became of the contracts."""
+    from esaa.open import find_log
+    from esaa.runtime.clock import SystemClock
+    from esaa.runtime.timeline import events_in
+
+    return events_in(find_log(face.find_root()), moments, SystemClock().now())
 
 
 def _near(task_id: str, state: State) -> str:

@@ -20,12 +20,20 @@ _EXIT = {"success": 0, "paused": 0, "waiting": 1, "failed": 1, "halted": 1}
 
 @click.command()
 @click.option("--run-id", metavar="ID", help="The run to go on with, or the id of a new one.")
-@click.option("--agent", "adapter", metavar="ADAPTER[:ARG]",
-              help="Answers for every actor: scripted, cassette:DIR, command:PROGRAM (default: agents_swarm.yaml).")
+@click.option(
+    "--agent",
+    "adapter",
+    metavar="ADAPTER[:ARG]",
+    help="Answers for every actor: scripted, cassette:DIR, command:PROGRAM (default: agents_swarm.yaml).",
+)
 @click.option("--parallel", type=click.IntRange(1, 64), metavar="N", help="How many agents work at once (default: 1).")
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after N results; the run stays open.")
-@click.option("--record", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Keep every answer in DIR, playable as a cassette.")
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep every answer in DIR, playable as a cassette.",
+)
 @click.option("--dry-run", is_flag=True, help="Say who would be asked what, ask nobody.")
 @face_options
 @pass_face

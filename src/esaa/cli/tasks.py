@@ -81,9 +81,7 @@ def task_list(face: Face, statuses: tuple[str, ...], kinds: tuple[str, ...]) -> 
     """
     state = face.workspace().state()
     tasks = [
-        one
-        for one in state.tasks
-        if (not statuses or one.status in statuses) and (not kinds or one.task_kind in kinds)
+        one for one in state.tasks if (not statuses or one.status in statuses) and (not kinds or one.task_kind in kinds)
     ]
     builtins: list[Any] = [msgspec.to_builtins(one) for one in tasks]
     rows = [(one.task_id, one.task_kind, one.status, str(one.assigned_to or "-"), one.title) for one in tasks]

@@ -87,7 +87,7 @@ class Publisher:
             self._disk.fsync(directory)
 
     def _mode(self, directory: int, name: str) -> int | None:
-        """The mode of the file that is replaced, asked on the descriptor that is written through; None for a new one."""
+        """The mode of the file that is replaced, asked on the directory that is written to; None for a new one."""
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:

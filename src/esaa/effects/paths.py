@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class UnsafePath(OSError):
 
 
 @contextmanager
-def parent_of(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str]]:
+def parent_of(root: Path, path: str, *, create: bool) -> Generator[tuple[int, str], None, None]:
     """The descriptor of the directory that holds `path`, and the name in it.
 
     Raises `FileNotFoundError` where a directory is missing and `create` is False, `UnsafePath` for links and the like.

@@ -1,7 +1,7 @@
 """Given, when, then: the way to state a rule of a decider as a test. For users of the library too.
 
-    spec = Spec(fold=fold_facts, decide=decide_now)
-    spec.given(TaskCreated(...)).when(Claim(...)).then(TaskClaimed(...))
+spec = Spec(fold=fold_facts, decide=decide_now)
+spec.given(TaskCreated(...)).when(Claim(...)).then(TaskClaimed(...))
 """
 
 from __future__ import annotations

@@ -144,7 +144,9 @@ def resolve_issue(command: ResolveIssue, state: State) -> IssueResolved | Reject
     """The end of an issue by a person's word."""
     issue = state.header.issues.get(command.issue_id)
     if issue is None:
-        return reject("ISSUE_NOT_FOUND", f"There is no issue {command.issue_id!r}.", "`esaa status` names the open ones.")
+        return reject(
+            "ISSUE_NOT_FOUND", f"There is no issue {command.issue_id!r}.", "`esaa status` names the open ones."
+        )
     if not issue.is_open:
         return reject("ISSUE_NOT_OPEN", f"{issue.issue_id} is {issue.status} already.", "Nothing has to be done.")
     resolution: dict[str, Any] = {"status": command.status, "hotfix_task_id": issue.hotfix_task_id}
@@ -222,11 +224,11 @@ def _refuse_dependencies(task_id: str, depends_on: tuple[str, ...], state: State
             return reject("DEPENDENCY_INVALID", f"{task_id} cannot depend on itself.", "Leave it out of depends_on.")
         other = state.task(name)
         if other is None:
-            return reject("DEPENDENCY_INVALID", f"{task_id} depends on the unknown task {name!r}.", "Create that first.")
-        if _reaches(other, task_id, state):
             return reject(
-                "DEPENDENCY_INVALID", f"{task_id} and {name} would wait for each other.", "Break the circle."
+                "DEPENDENCY_INVALID", f"{task_id} depends on the unknown task {name!r}.", "Create that first."
             )
+        if _reaches(other, task_id, state):
+            return reject("DEPENDENCY_INVALID", f"{task_id} and {name} would wait for each other.", "Break the circle.")
     return None
 
 
@@ -249,7 +251,9 @@ def _refuse_id(task_id: str, state: State) -> Rejected | None:
     if task_id in state.tasks:
         return reject("DUPLICATE_TASK", f"The task {task_id} exists.", "Choose another id.")
     if not _TASK_ID.fullmatch(task_id):
-        hint = "Up to 128 letters, digits, `.`, `_` and `-`, beginning with a letter or digit: agents must send it back."
+        hint = (
+            "Up to 128 letters, digits, `.`, `_` and `-`, beginning with a letter or digit: agents must send it back."
+        )
         return reject("SCHEMA_INVALID", f"{task_id!r} is no task id.", hint)
     return None
 

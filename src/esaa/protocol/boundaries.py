@@ -43,8 +43,7 @@ def write_boundary(task: Task, contract: AgentContract) -> WriteBoundary | None:
     """The boundary of a task, or None where its kind has none (another writer's kind)."""
     if task.task_kind not in contract.boundaries.by_task_kind:
         return None
-    kind: TaskKind = task.task_kind  # type: ignore[assignment]  # checked above
-    base = contract.boundaries.by_task_kind[kind]
+    base = contract.boundaries.by_task_kind[task.task_kind]
     grant = task.boundary_grant if isinstance(task.boundary_grant, tuple) else ()
     scope = _strings(task.scope_patch)
     return WriteBoundary(

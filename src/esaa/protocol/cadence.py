@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from esaa.contracts.governance import Governance
 from esaa.protocol.state import State
 
@@ -23,5 +21,3 @@ def verification_due(state: State, rules: Governance) -> bool:
             return False
         case "adaptive":
             return since * SHARE >= len(state.tasks)
-        case other:
-            assert_never(other)

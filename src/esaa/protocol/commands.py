@@ -29,7 +29,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all commands."""
 
 
-class Submit(Command, kw_only=True):
+class Submit(Command, frozen=True, kw_only=True):
     """An actor's result is put to the rules. `asked_task_id` is the task that a dispatched agent was asked about."""
 
     actor: str
@@ -38,7 +38,7 @@ class Submit(Command, kw_only=True):
     asked_task_id: str | None = None
 
 
-class RecordTimeout(Command, kw_only=True):
+class RecordTimeout(Command, frozen=True, kw_only=True):
     """A dispatched agent gave no answer in time."""
 
     actor: str
@@ -47,7 +47,7 @@ class RecordTimeout(Command, kw_only=True):
     message: str
 
 
-class CreateTask(Command, kw_only=True):
+class CreateTask(Command, frozen=True, kw_only=True):
     """A task for the roadmap."""
 
     task_id: str
@@ -62,7 +62,7 @@ class CreateTask(Command, kw_only=True):
     supersedes: tuple[str, ...] = ()
 
 
-class AmendTask(Command, kw_only=True):
+class AmendTask(Command, frozen=True, kw_only=True):
     """Other values for a `todo` task (0.4.1)."""
 
     task_id: str
@@ -74,7 +74,7 @@ class AmendTask(Command, kw_only=True):
     acceptance_criteria: tuple[str, ...] | UnsetType = UNSET
 
 
-class CreateHotfix(Command, kw_only=True):
+class CreateHotfix(Command, frozen=True, kw_only=True):
     """A hotfix task for an open issue. Without `scope_patch`: the issue's affected paths, else the task's outputs."""
 
     issue_id: str
@@ -83,7 +83,7 @@ class CreateHotfix(Command, kw_only=True):
     task_id: str | None = None
 
 
-class ResolveIssue(Command, kw_only=True):
+class ResolveIssue(Command, frozen=True, kw_only=True):
     """A person closes an issue."""
 
     issue_id: str
@@ -91,7 +91,7 @@ class ResolveIssue(Command, kw_only=True):
     note: str | None = None
 
 
-class RejectOutput(Command, kw_only=True):
+class RejectOutput(Command, frozen=True, kw_only=True):
     """A person refuses what an agent did outside the orchestrator's sight; it costs an attempt."""
 
     task_id: str
@@ -100,7 +100,7 @@ class RejectOutput(Command, kw_only=True):
     message: str
 
 
-class StartRun(Command, kw_only=True):
+class StartRun(Command, frozen=True, kw_only=True):
     """A run begins, or the open one goes on. Without `run_id` the next free number is taken."""
 
     run_id: str | None = None
@@ -108,21 +108,21 @@ class StartRun(Command, kw_only=True):
     project_name: str | UnsetType = UNSET
 
 
-class EndRun(Command, kw_only=True):
+class EndRun(Command, frozen=True, kw_only=True):
     """The run ends."""
 
     status: Literal["success", "failed", "halted"]
     message: str | UnsetType = UNSET
 
 
-class ReportDeadlock(Command, kw_only=True):
+class ReportDeadlock(Command, frozen=True, kw_only=True):
     """No task can go on: the monitor reports it on the first one and names all."""
 
     task_ids: tuple[str, ...]
     reasons: tuple[str, ...]
 
 
-class RecordVerification(Command, kw_only=True):
+class RecordVerification(Command, frozen=True, kw_only=True):
     """The outcome of comparing read model and projection. `found_sha256` is None where they agree."""
 
     expected_sha256: str
@@ -130,7 +130,7 @@ class RecordVerification(Command, kw_only=True):
     found_sha256: str | None = None
 
 
-class RecordRepair(Command, kw_only=True):
+class RecordRepair(Command, frozen=True, kw_only=True):
     """The orchestrator mended something that has no event of its own (`target`: log, files, views)."""
 
     target: str

@@ -44,7 +44,7 @@ def wanted_files(task: Task, state: State, rules: Governance) -> list[str]:
         paths += source.output_files
     if task.task_kind not in rules.agent.boundaries.by_task_kind:
         return []
-    return [path for path in dict.fromkeys(paths) if may_read(path, task.task_kind, rules.agent)]  # type: ignore[arg-type]
+    return [path for path in dict.fromkeys(paths) if may_read(path, task.task_kind, rules.agent)]
 
 
 def purified_context(order: Order, state: State, rules: Governance, files: list[FileView]) -> dict[str, Any]:

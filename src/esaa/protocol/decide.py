@@ -73,9 +73,7 @@ def decide(command: AnyCommand, state: State, rules: Governance, now: str) -> De
         case Submit():
             return _submit(command, state, rules, now)
         case RecordTimeout():
-            return reject(
-                "ATTEMPT_TIMEOUT", command.message, "The task stays with its owner, who is asked again."
-            )
+            return reject("ATTEMPT_TIMEOUT", command.message, "The task stays with its owner, who is asked again.")
         case CreateTask():
             return _one(create_task(command, state))
         case AmendTask():
@@ -127,9 +125,7 @@ def _submit(command: Submit, state: State, rules: Governance, now: str) -> Decis
     intention = result.intention
     task = state.task(intention.task_id)
     if task is None:
-        return reject(
-            "TASK_NOT_FOUND", f"There is no task {intention.task_id!r}.", "`esaa task list` names all tasks."
-        )
+        return reject("TASK_NOT_FOUND", f"There is no task {intention.task_id!r}.", "`esaa task list` names all tasks.")
     refusal = _state_machine(command, intention, task, state, rules, now)
     if refusal is not None:
         return refusal
@@ -218,9 +214,7 @@ def immutable(task: Task, action: str) -> Rejected:
     )
 
 
-def _refuse_report(
-    actor: str, intention: ReportIssue, task: Task, state: State, rules: Governance
-) -> Rejected | None:
+def _refuse_report(actor: str, intention: ReportIssue, task: Task, state: State, rules: Governance) -> Rejected | None:
     if isinstance(intention.fixes, str) and state.task(intention.fixes) is None:
         return reject("TASK_NOT_FOUND", f"`fixes` names the unknown task {intention.fixes!r}.", "`esaa task list`.")
     if intention.severity not in ("high", "critical"):

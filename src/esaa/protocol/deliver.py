@@ -69,9 +69,7 @@ def deliver(
     )
 
 
-def _facts(
-    task: Task, command: Submit, intention: Complete, contents: dict[str, bytes]
-) -> tuple[Draft[Fact], ...]:
+def _facts(task: Task, command: Submit, intention: Complete, contents: dict[str, bytes]) -> tuple[Draft[Fact], ...]:
     completed = TaskCompleted(
         task_id=task.task_id,
         prior_status=intention.prior_status,
@@ -94,9 +92,7 @@ def _facts(
     return tuple(drafts)
 
 
-def _refuse_paths(
-    task: Task, updates: tuple[FileUpdate, ...], state: State, rules: Governance
-) -> Rejected | None:
+def _refuse_paths(task: Task, updates: tuple[FileUpdate, ...], state: State, rules: Governance) -> Rejected | None:
     for update in updates:
         fault = path_fault(update.path)
         if fault is not None:

@@ -59,9 +59,9 @@ def project(state: State, recorded: Recorded[Fact]) -> State:
     fact = recorded.fact
     match fact:  # the frequent ones first
         case TaskCompleted():
-            _completed(state, fact, recorded)
+            _completed(state, fact)
         case TaskReviewed():
-            _reviewed(state, fact, recorded)
+            _reviewed(state, fact)
         case TaskClaimed():
             _claimed(state, fact, recorded)
         case ViewMutated():
@@ -70,7 +70,7 @@ def project(state: State, recorded: Recorded[Fact]) -> State:
             pass
         case VerificationPassed():
             header.verified = _OK
-        case TaskCreated() | HotfixCreated():
+        case TaskCreated():  # hotfixes too
             _created(state, fact)
         case IssueReported():
             _reported(state, fact, recorded)
@@ -175,7 +175,9 @@ def _amended(state: State, fact: TaskAmended) -> None:
     task = state.tasks.get(fact.task_id)
     if task is None or task.status != "todo":
         return
-    changes: dict[str, Any] = {name: value for name in _AMENDABLE if (value := getattr(fact, name)) and value is not UNSET}
+    changes: dict[str, Any] = {
+        name: value for name in _AMENDABLE if (value := getattr(fact, name)) and value is not UNSET
+    }
     if fact.boundary_grant is not UNSET:
         changes["boundary_grant"] = _slashes(fact.boundary_grant) if fact.boundary_grant else UNSET
     if fact.executable_checks is not UNSET and fact.executable_checks:
@@ -189,10 +191,12 @@ def _amended(state: State, fact: TaskAmended) -> None:
 def _claimed(state: State, fact: TaskClaimed, recorded: Recorded[Fact]) -> None:
     task = state.tasks.get(fact.task_id)
     if task is not None:
-        state.tasks.put(_replace(task, status="in_progress", assigned_to=intern(recorded.actor), started_at=state.header.last_ts))
-    
+        state.tasks.put(
+            _replace(task, status="in_progress", assigned_to=intern(recorded.actor), started_at=state.header.last_ts)
+        )
 
-def _completed(state: State, fact: TaskCompleted, recorded: Recorded[Fact]) -> None:
+
+def _completed(state: State, fact: TaskCompleted) -> None:
     task = state.tasks.get(fact.task_id)
     if task is None:
         return
@@ -206,7 +210,7 @@ def _completed(state: State, fact: TaskCompleted, recorded: Recorded[Fact]) -> N
     state.tasks.put(_replace(task, **changes))
 
 
-def _reviewed(state: State, fact: TaskReviewed, recorded: Recorded[Fact]) -> None:
+def _reviewed(state: State, fact: TaskReviewed) -> None:
     task = state.tasks.get(fact.task_id)
     if task is None:
         return
@@ -214,7 +218,7 @@ def _reviewed(state: State, fact: TaskReviewed, recorded: Recorded[Fact]) -> Non
         state.tasks.put(_replace(task, status="done", completed_at=state.header.last_ts))
     else:
         state.tasks.put(_replace(task, status="in_progress"))
-    
+
 
 def _reported(state: State, fact: IssueReported, recorded: Recorded[Fact]) -> None:
     header = state.header

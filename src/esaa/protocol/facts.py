@@ -17,13 +17,30 @@ Optional = UnsetType
 
 
 class FactBase(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all facts; `action` is the wire name."""
+    """Base of all facts. `action_name` is the wire name.
+
+    Fields that mean the same wherever they occur:
+
+    - `task_id`: the task that the event is about.
+    - `action`: the act again, for an agent's act is recorded as the agent sent it.
+    - `prior_status`: the status that the agent believed the task to have; it was compared with the real one.
+    - `notes`: the agent's remark for the record.
+    - `issue_id`: the issue that the event is about.
+    - `baseline_id`: the baseline of the project that it belongs to.
+    """
 
     action_name: ClassVar[str] = ""
 
 
-class RunStarted(FactBase, kw_only=True):
-    """A run begins. Written by the orchestrator, also at the first append after a `run.end`."""
+class RunStarted(FactBase, frozen=True, kw_only=True):
+    """A run begins. Written by the orchestrator, also at the first append after a `run.end`.
+
+    - `run_id`: the run's name, such as `RUN-0001`.
+    - `status`: `initialized`.
+    - `master_correlation_id`: the story that all runs of the workspace belong to.
+    - `project_name`: the project's name in the projection; in the first event of a workspace.
+    - `audit_scope`: what the log is about; `.roadmap/` where it is absent.
+    """
 
     action_name: ClassVar[str] = "run.start"
     run_id: str | None = None
@@ -34,16 +51,40 @@ class RunStarted(FactBase, kw_only=True):
     audit_scope: str | UnsetType = UNSET
 
 
-class RunEnded(FactBase, kw_only=True):
-    """A run ends: `success` (all tasks done), `failed` (no way on), `halted` (a person must act)."""
+class RunEnded(FactBase, frozen=True, kw_only=True):
+    """A run ends. Written by the orchestrator.
+
+    - `status`: `success` (all tasks are done), `failed` (no way leads on) or `halted` (a person must act).
+    - `message`: why, unless it is a success.
+    """
 
     action_name: ClassVar[str] = "run.end"
     status: str = ""
     message: str | UnsetType = UNSET
 
 
-class TaskCreated(FactBase, kw_only=True):
-    """A task enters the roadmap in `todo`. Written by the orchestrator."""
+class TaskCreated(FactBase, frozen=True, kw_only=True):
+    """A task enters the roadmap in `todo`. Written by the orchestrator.
+
+    - `task_kind`: `spec`, `impl` or `qa`; it decides the boundary and who is asked.
+    - `title`: one line.
+    - `description`: what has to be done; the title where it is absent.
+    - `depends_on`: the tasks that must be done before this one can be claimed.
+    - `targets`: labels.
+    - `outputs`: `{"files": [...]}`, the files that the task is to deliver.
+    - `boundary_grant`: patterns that widen what the task may write; they never beat a deny.
+    - `task_type`: a finer kind, for whoever reads it.
+    - `acceptance_criteria`: what the reviewer will look for.
+    - `required_review_mode`: how the review is to be done, for whoever reads it.
+    - `supersedes`: tasks that this one replaces; they are told by `superseded_by`.
+    - `executable_checks`: checks that a program can run, for whoever reads them.
+    - `plugin`: data of an extension, as sent.
+    - `is_hotfix`: true for a task that mends what is done.
+    - `issue_id`: for a hotfix, the issue that it mends.
+    - `fixes`: for a hotfix, the done task that it mends.
+    - `scope_patch`: for a hotfix, the paths that it may write at most.
+    - `required_verification`: `{"checks_min": N}`, how many verification checks its `complete` needs at least.
+    """
 
     action_name: ClassVar[str] = "task.create"
     task_id: str
@@ -53,7 +94,7 @@ class TaskCreated(FactBase, kw_only=True):
     depends_on: tuple[str, ...] | UnsetType = UNSET
     targets: Json = UNSET
     outputs: Json = UNSET
-    boundary_grant: tuple[str, ...] | None | UnsetType = UNSET
+    boundary_grant: tuple[str, ...] | UnsetType | None = UNSET
     task_type: Json = UNSET
     acceptance_criteria: Json = UNSET
     required_review_mode: Json = UNSET
@@ -68,75 +109,114 @@ class TaskCreated(FactBase, kw_only=True):
     baseline_id: Json = UNSET
 
 
-class HotfixCreated(TaskCreated, kw_only=True):
-    """A hotfix task for an open issue; the done task that it `fixes` stays untouched (INV-001)."""
+class HotfixCreated(TaskCreated, frozen=True, kw_only=True):
+    """A hotfix task for an open issue; the done task that it `fixes` stays untouched (INV-001).
+
+    Written by the orchestrator, by a person's command or because an issue named a done task in `fixes`.
+    """
 
     action_name: ClassVar[str] = "hotfix.create"
 
 
-class TaskAmended(FactBase, kw_only=True):
-    """A `todo` task gets other values (0.4.1 only). Empty values change nothing, but for `boundary_grant`."""
+class TaskAmended(FactBase, frozen=True, kw_only=True):
+    """A `todo` task gets other values (0.4.1 only). Empty values change nothing, but for `boundary_grant`.
+
+    Written by the orchestrator. The fields are those of `task.create`, each with its new value.
+
+    - `title`: the new title.
+    - `description`: the new description.
+    - `task_kind`: the new kind.
+    - `task_type`: the new finer kind.
+    - `depends_on`: the new dependencies.
+    - `outputs`: the new outputs.
+    - `boundary_grant`: the new grants; an empty list takes them away.
+    - `scope_patch`: the new scope.
+    - `acceptance_criteria`: the new criteria.
+    - `required_review_mode`: the new way of reviewing.
+    - `required_verification`: the new number of checks.
+    - `executable_checks`: the new checks.
+    """
 
     action_name: ClassVar[str] = "task.amend"
     task_id: str
-    boundary_grant: tuple[str, ...] | None | UnsetType = UNSET
-    scope_patch: tuple[str, ...] | None | UnsetType = UNSET
-    description: str | None | UnsetType = UNSET
-    title: str | None | UnsetType = UNSET
+    boundary_grant: tuple[str, ...] | UnsetType | None = UNSET
+    scope_patch: tuple[str, ...] | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    title: str | UnsetType | None = UNSET
     acceptance_criteria: Json = UNSET
-    task_kind: str | None | UnsetType = UNSET
+    task_kind: str | UnsetType | None = UNSET
     task_type: Json = UNSET
-    depends_on: tuple[str, ...] | None | UnsetType = UNSET
+    depends_on: tuple[str, ...] | UnsetType | None = UNSET
     required_review_mode: Json = UNSET
     required_verification: Json = UNSET
-    executable_checks: tuple[str, ...] | None | UnsetType = UNSET
+    executable_checks: tuple[str, ...] | UnsetType | None = UNSET
     outputs: Json = UNSET
 
 
-class TaskClaimed(FactBase, kw_only=True):
-    """An agent takes a task: `todo` becomes `in_progress`, the actor owns it."""
+class TaskClaimed(FactBase, frozen=True, kw_only=True):
+    """An agent takes a task: `todo` becomes `in_progress`, and the event's actor owns it."""
 
     action_name: ClassVar[str] = "claim"
     action: str = "claim"
     task_id: str
     prior_status: str | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
+    notes: str | UnsetType | None = UNSET
 
 
-class TaskCompleted(FactBase, kw_only=True):
-    """The owner delivers: `in_progress` becomes `review`. File writes follow as events of their own."""
+class TaskCompleted(FactBase, frozen=True, kw_only=True):
+    """The owner delivers: `in_progress` becomes `review`. File writes follow as events of their own.
+
+    - `verification`: `{"checks": [...]}` as sent: what was checked, and how to repeat it.
+    - `issue_id`: for a hotfix, the issue that it mends.
+    - `fixes`: for a hotfix, the done task that it mends.
+    """
 
     action_name: ClassVar[str] = "complete"
     action: str = "complete"
     task_id: str
     prior_status: str | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
+    notes: str | UnsetType | None = UNSET
     verification: Json = UNSET
     issue_id: Json = UNSET
     fixes: Json = UNSET
 
 
-class TaskReviewed(FactBase, kw_only=True):
-    """A reviewer decides: `approve` makes the task `done` for good, `request_changes` sends it back."""
+class TaskReviewed(FactBase, frozen=True, kw_only=True):
+    """A reviewer decides. `done` is for good (INV-001).
+
+    - `decision`: `approve` makes the task `done`, `request_changes` sends it back to `in_progress`.
+    - `tasks`: the task's id in an approval, what has to change in a request for changes.
+    - `reviewer_role`: `qa`. On the line it stands beside the payload, not in it.
+    """
 
     action_name: ClassVar[str] = "review"
     action: str = "review"
     task_id: str
     prior_status: str | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
+    notes: str | UnsetType | None = UNSET
     decision: str
     tasks: tuple[str, ...] = ()
     reviewer_role: str | UnsetType = UNSET
 
 
-class IssueReported(FactBase, kw_only=True):
-    """An agent (or the runtime monitor) opens or reopens an issue. It may carry a lesson."""
+class IssueReported(FactBase, frozen=True, kw_only=True):
+    """An agent (or `runtime-monitor`: attempts used up, deadlock) opens or reopens an issue. It may carry a lesson.
+
+    - `severity`: `low`, `medium`, `high` or `critical`; the escalation of RUNTIME_POLICY.yaml follows from it.
+    - `title`: one sentence.
+    - `evidence`: `{"symptom": ..., "repro_steps": [...]}`, as sent.
+    - `affected`: `{"baseline_id", "environment", "paths"}`, as sent.
+    - `category`: with `process` and the subtype `lesson`, the lesson is taken into lessons.json.
+    - `subtype`: see `category`.
+    - `lesson`: a mistake, the rule that follows from it, its scope and its enforcement.
+    - `fixes`: the done task that has to be mended; the orchestrator creates the hotfix in the same batch.
+    """
 
     action_name: ClassVar[str] = "issue.report"
     action: str = "issue.report"
     task_id: str
     prior_status: str | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
+    notes: str | UnsetType | None = UNSET
     issue_id: str
     severity: str
     title: str
@@ -145,21 +225,35 @@ class IssueReported(FactBase, kw_only=True):
     category: Json = UNSET
     subtype: Json = UNSET
     lesson: Json = UNSET
-    fixes: str | None | UnsetType = UNSET
+    fixes: str | UnsetType | None = UNSET
 
 
-class IssueResolved(FactBase, kw_only=True):
-    """The orchestrator closes an issue, after its hotfix was approved or by a person's word."""
+class IssueResolved(FactBase, frozen=True, kw_only=True):
+    """The orchestrator closes an issue, after its hotfix was approved or by a person's word.
+
+    - `resolution`: `{"status", "hotfix_task_id", "note"}`: how it was resolved.
+    """
 
     action_name: ClassVar[str] = "issue.resolve"
     issue_id: str
     resolution: Json = UNSET
 
 
-class OutputRejected(FactBase, kw_only=True):
-    """An agent's output was refused; nothing of it took effect (INV-002).
+class OutputRejected(FactBase, frozen=True, kw_only=True):
+    """An agent's output was refused; nothing of it took effect (INV-002). Written by the orchestrator.
 
-    `counts` tells whether the refusal costs the task an attempt; `rejected_actor` whose output it was.
+    - `task_id`: the task that the output was about, where that could be read.
+    - `error_code`: the precise code.
+    - `message`: what was wrong, and where.
+    - `source_action`: the act that was tried, or that the task was waiting for.
+    - `reason`: one of the specification's six reject conditions.
+    - `layer`: which of the seven validation layers refused.
+    - `hint`: what to do instead.
+    - `rejected_actor`: whose output it was.
+    - `counts`: true where the refusal costs the task an attempt.
+    - `result_sha256`: the digest of the refused bytes.
+    - `count`: for outputs of unregistered actors, how many this event stands for.
+    - `digests`: for outputs of unregistered actors, the digests of some of them.
     """
 
     action_name: ClassVar[str] = "output.rejected"
@@ -177,8 +271,14 @@ class OutputRejected(FactBase, kw_only=True):
     digests: tuple[str, ...] | UnsetType = UNSET
 
 
-class FileWritten(FactBase, kw_only=True):
-    """A file was written for a task; one event per file. `effects` holds path, digests before and after, bytes."""
+class FileWritten(FactBase, frozen=True, kw_only=True):
+    """A file is written for a task; one event per file, in the batch of the `complete`.
+
+    The content lies in `.roadmap/blobs` before the event is appended; the file itself follows the event.
+
+    - `files`: the path.
+    - `effects`: `[{"path", "before_sha256", "after_sha256", "bytes"}]`; `before_sha256` is null for a new file.
+    """
 
     action_name: ClassVar[str] = "orchestrator.file.write"
     task_id: str
@@ -186,10 +286,16 @@ class FileWritten(FactBase, kw_only=True):
     effects: Json = UNSET
 
 
-class ViewMutated(FactBase, kw_only=True):
-    """A read model follows the log, or the orchestrator did something that has no name of its own (`change`).
+class ViewMutated(FactBase, frozen=True, kw_only=True):
+    """A read model follows the log, or the orchestrator did something that has no event of its own, such as a repair.
 
-    The first `view.mutate` after an agent's act closes the act's batch.
+    The first one after an agent's act closes the act's batch.
+
+    - `target`: `roadmap`, `issues` or `lessons`; for repairs `log` or `files`.
+    - `change`: `projected`, or what was done.
+    - `lessons`: the whole list of lessons, where it is replaced.
+    - `warnings`: remarks about the accepted output (a vague check, an output that was not delivered).
+    - `detail`: what a repair did: bytes removed, their digest, where the copy lies.
     """
 
     action_name: ClassVar[str] = "orchestrator.view.mutate"
@@ -200,22 +306,34 @@ class ViewMutated(FactBase, kw_only=True):
     detail: Json = UNSET
 
 
-class VerificationStarted(FactBase, kw_only=True):
-    """The orchestrator begins to compare the read model with the log."""
+class VerificationStarted(FactBase, frozen=True, kw_only=True):
+    """The orchestrator begins to compare the read model with the log.
+
+    - `strict`: true.
+    """
 
     action_name: ClassVar[str] = "verify.start"
     strict: Json = UNSET
 
 
-class VerificationPassed(FactBase, kw_only=True):
-    """The projection is what the read model says; its hash is recorded (INV-006)."""
+class VerificationPassed(FactBase, frozen=True, kw_only=True):
+    """The read model is what the log gives (INV-006). Written by the orchestrator.
+
+    - `projection_hash_sha256`: the hash of the projection of all events before this verification.
+    """
 
     action_name: ClassVar[str] = "verify.ok"
     projection_hash_sha256: str = ""
 
 
-class VerificationFailed(FactBase, kw_only=True):
-    """The read model differs from the projection (`verify_status: mismatch`)."""
+class VerificationFailed(FactBase, frozen=True, kw_only=True):
+    """The read model differed from what the log gives. Written by the orchestrator.
+
+    - `verify_status`: `mismatch`.
+    - `message`: which read model differed.
+    - `expected_sha256`: the hash of the projection.
+    - `found_sha256`: the digest of the file as it lay there.
+    """
 
     action_name: ClassVar[str] = "verify.fail"
     verify_status: str = ""
@@ -224,8 +342,8 @@ class VerificationFailed(FactBase, kw_only=True):
     found_sha256: Json = UNSET
 
 
-class ForeignRecorded(FactBase, kw_only=True):
-    """An action of another writer's vocabulary (0.4.1 extensions). It changes no task."""
+class ForeignRecorded(FactBase, frozen=True, kw_only=True):
+    """An action of another writer's vocabulary (0.4.1 extensions), kept as it is. It changes no task."""
 
     action_name: ClassVar[str] = "?"
     name: str

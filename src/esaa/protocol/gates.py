@@ -25,7 +25,9 @@ def checks_needed(task: Task, rules: Governance) -> int:
     return max(base, own if isinstance(own, int) else 0)
 
 
-def refuse_complete(task: Task, intention: Complete, actor: str, files: dict[str, bytes], rules: Governance) -> Rejected | None:
+def refuse_complete(
+    task: Task, intention: Complete, actor: str, files: dict[str, bytes], rules: Governance
+) -> Rejected | None:
     """Why the gate does not open for a `complete`, or None."""
     needed, given = checks_needed(task, rules), len(intention.checks)
     if given < needed:
@@ -61,9 +63,7 @@ def _refuse_headings(task: Task, actor: str, files: dict[str, bytes], rules: Gov
     return None
 
 
-def refuse_lessons(
-    task: Task, delivery: Delivery, state: State
-) -> tuple[Rejected | None, list[str]]:
+def refuse_lessons(task: Task, delivery: Delivery, state: State) -> tuple[Rejected | None, list[str]]:
     """The refusal by the first enforced lesson that is broken (or None), and the warnings of the others."""
     warnings: list[str] = []
     for violation in violations(state.active_lessons(task.task_kind), delivery):

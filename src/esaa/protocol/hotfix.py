@@ -8,7 +8,6 @@ from esaa.protocol.facts import HotfixCreated
 from esaa.protocol.state import Issue, State
 from esaa.protocol.task_table import Task
 
-
 TASK_ID_CHARS_MAX = 128
 """As long as an id may be in an agent result; no agent could name a task with a longer one."""
 

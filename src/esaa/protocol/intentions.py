@@ -19,11 +19,11 @@ class Intention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     notes: str | UnsetType = UNSET
 
 
-class Claim(Intention, kw_only=True):
+class Claim(Intention, frozen=True, kw_only=True):
     """To take a task."""
 
 
-class Complete(Intention, kw_only=True):
+class Complete(Intention, frozen=True, kw_only=True):
     """To deliver a task: checks made, files to write. `verification` is kept as sent."""
 
     verification: Any = UNSET
@@ -37,14 +37,14 @@ class Complete(Intention, kw_only=True):
         return tuple(str(check) for check in checks) if isinstance(checks, list) else ()
 
 
-class Review(Intention, kw_only=True):
+class Review(Intention, frozen=True, kw_only=True):
     """To approve a task or to ask for changes."""
 
     decision: Literal["approve", "request_changes"]
     tasks: tuple[str, ...]
 
 
-class ReportIssue(Intention, kw_only=True):
+class ReportIssue(Intention, frozen=True, kw_only=True):
     """To report a defect, a risk or a lesson."""
 
     issue_id: str

@@ -22,9 +22,9 @@ _PROJECT = "Run `esaa project` to write it again from the log (`esaa doctor --re
 
 def audit_roadmap(audit: LogAudit, file: BinaryIO) -> None:
     """Compares an open `roadmap.json` with the projection, piece by piece."""
-    if all(file.read(len(piece)) == piece for piece in roadmap_pieces(audit.state, keep_texts=False)):
-        if not file.read(1):
-            return
+    pieces = roadmap_pieces(audit.state, keep_texts=False)
+    if all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1):
+        return
     file.seek(0)
     try:
         found = _value(file.read())

@@ -51,7 +51,9 @@ CODES: dict[str, Code] = {
     "EDIT_INVALID": Code("schema_violation", "boundary", "An edit cannot be applied."),
     "IMMUTABLE_DONE_VIOLATION": Code("immutable_done_violation", "immutability", "The task is done for good."),
     "MISSING_VERIFICATION": Code("schema_violation", "verification_gate", "There are too few verification checks."),
-    "HOTFIX_REFERENCE_MISMATCH": Code("schema_violation", "verification_gate", "issue_id or fixes is not the hotfix's."),
+    "HOTFIX_REFERENCE_MISMATCH": Code(
+        "schema_violation", "verification_gate", "issue_id or fixes is not the hotfix's."
+    ),
     "MISSING_HEADING": Code("schema_violation", "verification_gate", "A spec document lacks a required heading."),
     "LESSON_VIOLATION": Code("schema_violation", "verification_gate", "An enforced lesson is broken."),
     "LESSON_NOT_ENFORCEABLE": Code("schema_violation", "verification_gate", "A lesson's rule has no enforceable form."),

@@ -53,7 +53,9 @@ def summary(fact: Fact) -> str:
         case IssueResolved():
             return f"{fact.issue_id} is resolved"
         case OutputRejected():
-            return f"{fact.task_id or 'an output'} {fact.source_action or ''} rejected, {fact.error_code}: {fact.message}"
+            return (
+                f"{fact.task_id or 'an output'} {fact.source_action or ''} rejected, {fact.error_code}: {fact.message}"
+            )
         case FileWritten():
             return f"{fact.task_id} writes {', '.join(fact.files)}"
         case ViewMutated():

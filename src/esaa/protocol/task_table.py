@@ -152,10 +152,9 @@ class TaskTable:
         With `keep` every piece is one task and is cached; without it, tasks are formatted many at a time.
         """
         if keep:
-            for ordinal, text in enumerate(self._pretty):
-                if text is None:
-                    text = pretty_tasks([self._tasks[ordinal]])
-                    self._pretty[ordinal] = text
+            for ordinal, cached in enumerate(self._pretty):
+                text = pretty_tasks([self._tasks[ordinal]]) if cached is None else cached
+                self._pretty[ordinal] = text
                 yield text
             return
         for start in range(0, len(self._tasks), _RUN):

@@ -67,7 +67,7 @@ def refuse_actor(task: Task, action: str, actor: str, rules: Governance) -> Reje
             "Only the owner completes a task.",
         )
     if action == "review":
-        reviewer = rules.swarm.review.get(task.task_kind)  # type: ignore[call-overload]  # kinds of other writers
+        reviewer = reviewer_of(task, rules)
         if reviewer != actor:
             return reject(
                 "REVIEW_ROLE_VIOLATION",
@@ -100,17 +100,22 @@ def refuse_dependencies(task: Task, state: State) -> Rejected | None:
     )
 
 
+def reviewer_of(task: Task, rules: Governance) -> str | None:
+    """The actor who reviews a task's kind; None for a kind of another writer."""
+    return {str(kind): name for kind, name in rules.swarm.review.items()}.get(task.task_kind)
+
+
 def responsible_actor(task: Task, state: State, rules: Governance) -> str | None:
     """The actor whose next act the task waits for: the one whose refused outputs count as attempts."""
     match task.status:
         case "in_progress":
             return task.assigned_to if isinstance(task.assigned_to, str) else None
         case "review":
-            return rules.swarm.review.get(task.task_kind)  # type: ignore[call-overload]  # kinds of other writers
+            return reviewer_of(task, rules)
         case "todo":
             if task.task_kind not in rules.swarm.resolution.by_task_kind:
                 return None
-            agents = rules.swarm.assignment(task.task_kind, task.is_hotfix is True).agents  # type: ignore[arg-type]
+            agents = rules.swarm.assignment(task.task_kind, task.is_hotfix is True).agents
             return agents[state.tasks.ordinal(task.task_id) % len(agents)]
         case _:
             return None

@@ -1,6 +1,7 @@
 """The audit of a governed log's meaning: refold it, ask the rules again, return all findings. Never raises.
 
-Bytes and chain are `kernel.line_audit`'s, envelopes `protocol.envelope_audit`'s; read models on disk are `protocol.read_model_audit`'s.
+Bytes and chain are `kernel.line_audit`'s, envelopes `protocol.envelope_audit`'s, and the read models on disk
+`protocol.read_model_audit`'s.
 """
 
 from __future__ import annotations
@@ -96,9 +97,7 @@ class LogAudit:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if self._counts[kind] <= FINDINGS_MAX:
             self.findings.append(
-                Finding(
-                    code=code, severity=severity, effect=effect, line=line, where=where, message=message, hint=hint
-                )
+                Finding(code=code, severity=severity, effect=effect, line=line, where=where, message=message, hint=hint)
             )
 
     def _check_fact(self, recorded: Recorded[Fact], line: int, own: bool) -> None:
@@ -142,8 +141,13 @@ class LogAudit:
         task = self.state.tasks.get(fact.task_id)
         severity: Severity = "error" if own else "warning"
         if task is None:
-            self.add("TASK_NOT_FOUND", line, f"`{fact.action_name}` on the unknown task {fact.task_id}", RESTORE,
-                     severity=severity)
+            self.add(
+                "TASK_NOT_FOUND",
+                line,
+                f"`{fact.action_name}` on the unknown task {fact.task_id}",
+                RESTORE,
+                severity=severity,
+            )
         elif task.status == "done":
             text = f"`{fact.action_name}` on {task.task_id}, which is done"
             self.add("IMMUTABLE_DONE_VIOLATION", line, text, "INV-001: done is terminal. " + RESTORE)

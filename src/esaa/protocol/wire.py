@@ -37,7 +37,7 @@ class Envelope(msgspec.Struct, kw_only=True):
     schema_version: str = LEGACY
     payload: msgspec.Raw | UnsetType = UNSET
     data: msgspec.Raw | UnsetType = UNSET
-    reviewer_role: str | None | UnsetType = UNSET
+    reviewer_role: str | UnsetType | None = UNSET
     command_id: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
@@ -59,10 +59,10 @@ class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
     prev_hash: str | None = None
 
 
-class _ReviewPayload(TaskReviewed, kw_only=True):
+class _ReviewPayload(TaskReviewed, frozen=True, kw_only=True):
     """Older 0.4.1 writers put the reviewer's role into the payload."""
 
-    _reviewer_role: str | UnsetType = UNSET
+    old_reviewer_role: str | UnsetType = msgspec.field(name="_reviewer_role", default=UNSET)
 
 
 class _TypedLine(msgspec.Struct, Generic[P], kw_only=True):
@@ -82,15 +82,18 @@ class _TypedLine(msgspec.Struct, Generic[P], kw_only=True):
     prev_hash: str | None = None
 
 
+_PAYLOAD_TYPES: dict[str, Any] = {
+    fact.action_name: _ReviewPayload if fact is TaskReviewed else fact for fact in FACT_TYPES
+}
 _ACTION_KEY = b'"action":"'
 _TYPED: dict[bytes, msgspec.json.Decoder[_TypedLine[Any]]] = {
-    fact.action_name.encode(): msgspec.json.Decoder(_TypedLine[_ReviewPayload if fact is TaskReviewed else fact])
-    for fact in FACT_TYPES
+    name.encode(): msgspec.json.Decoder(_TypedLine[payload])  # type: ignore[valid-type]  # one type for each action
+    for name, payload in _PAYLOAD_TYPES.items()
 }
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 _PAYLOADS: dict[str, msgspec.json.Decoder[Any]] = {
-    fact.action_name: msgspec.json.Decoder(_ReviewPayload if fact is TaskReviewed else fact) for fact in FACT_TYPES
+    name: msgspec.json.Decoder(payload) for name, payload in _PAYLOAD_TYPES.items()
 }
 _UNTYPED = msgspec.json.Decoder()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -164,7 +167,7 @@ class ProtocolVocabulary:
 
 
 def _decode_typed(line: bytes) -> Recorded[Fact] | None:
-    """The event of an ordinary line in one step, or None: then the line is read piece by piece, and errors explained."""
+    """The event of an ordinary line in one step; None where the line has to be read piece by piece, and explained."""
     start = line.find(_ACTION_KEY) + len(_ACTION_KEY)
     action = line[start : line.find(b'"', start)]
     decoder = _TYPED.get(action)
@@ -232,7 +235,7 @@ def _fact(envelope: Envelope, line: bytes) -> Fact:
 
 def _review(fact: _ReviewPayload, role: str | UnsetType | None) -> TaskReviewed:
     if role is UNSET or role is None:
-        role = fact._reviewer_role
+        role = fact.old_reviewer_role
     return TaskReviewed(
         task_id=fact.task_id,
         prior_status=fact.prior_status,

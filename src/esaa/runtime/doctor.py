@@ -91,11 +91,11 @@ def _folder(root: Path) -> list[Symptom]:
         return [_error("LOG_IS_LINK", f"{log} is a symbolic link.", "Put the file itself there.")]
     if not log.is_file():
         return [_error("LOG_NOT_FOUND", f"There is no log {log}.", "Restore it, or begin with `esaa init`.")]
-    found: list[Symptom] = []
-    for path in (roadmap, log):
-        if not os.access(path, os.W_OK):
-            found.append(_warning("READ_ONLY", f"{path} is not writable.", "Reading works; writing does not."))
-    return found
+    return [
+        _warning("READ_ONLY", f"{path} is not writable.", "Reading works; writing does not.")
+        for path in (roadmap, log)
+        if not os.access(path, os.W_OK)
+    ]
 
 
 def _contracts(root: Path) -> list[Symptom]:

@@ -12,7 +12,7 @@ from esaa.contracts.governance import Governance
 from esaa.errors import UsageError
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Draft
-from esaa.protocol.commands import CreateTask, StartRun
+from esaa.protocol.commands import AnyCommand, CreateTask, StartRun
 from esaa.protocol.decide import decide
 from esaa.protocol.evolve import evolve
 from esaa.protocol.facts import Fact
@@ -98,7 +98,8 @@ def _first_facts(
     state = State()
     store: MemoryStore[Fact] = MemoryStore(ProtocolVocabulary(rules.agent.version))
     drafts: list[Draft[Fact]] = []
-    for command in (StartRun(run_id=FIRST_RUN_ID, project_name=project_name), *tasks):
+    commands: list[AnyCommand] = [StartRun(run_id=FIRST_RUN_ID, project_name=project_name), *tasks]
+    for command in commands:
         decision = decide(command, state, rules, now)
         if isinstance(decision, Rejected):
             raise UsageError(decision.error_code, f"The plan is refused: {decision.message}", decision.hint)

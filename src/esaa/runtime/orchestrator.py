@@ -168,9 +168,7 @@ class Orchestrator:
                 actor=order.actor, task_id=order.task_id, source_action=order.action, message=rejected.message
             )
         else:
-            refused = Refused(
-                rejected=rejected, task_id=order.task_id, source_action=order.action, result_sha256=""
-            )
+            refused = Refused(rejected=rejected, task_id=order.task_id, source_action=order.action, result_sha256="")
             command = Submit(actor=order.actor, result=refused, asked_task_id=order.task_id)
         return self._workspace.commit(command)
 

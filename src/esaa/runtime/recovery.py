@@ -119,9 +119,7 @@ def _refresh_views(workspace: Workspace) -> list[str]:
     if condition == "current":
         return []
     if condition == "edited":
-        different = [
-            name for name, data in workspace.read_models().items() if workspace.views.on_disk(name) != data
-        ]
+        different = [name for name, data in workspace.read_models().items() if workspace.views.on_disk(name) != data]
         if different:
             return [_record_edit(workspace, different)]
     workspace.project()

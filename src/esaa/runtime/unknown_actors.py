@@ -69,4 +69,3 @@ class UnknownActorFile:
             self._disk.replace_file(self._path, data, durable=False)
         except OSError as error:
             raise storage_error(self._path, error) from error
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import subprocess
 import sys
@@ -104,8 +105,15 @@ def _verify(target: Target, *, strict: bool, hash_all: bool, files: bool) -> Ver
     _merge(audit, checked_lines, malformed)
     _audit_tail(audit, target.log, checked_lines.lines.lines)
     if contract_warning is not None:
-        audit.add("CONTRACT_UNREADABLE", None, contract_warning, "Boundaries were not judged.", severity="warning",
-                  effect="mismatch", where="contracts")
+        audit.add(
+            "CONTRACT_UNREADABLE",
+            None,
+            contract_warning,
+            "Boundaries were not judged.",
+            severity="warning",
+            effect="mismatch",
+            where="contracts",
+        )
     if target.roadmap is not None:
         _audit_read_models(audit, target.roadmap)
     checked = _audit_files(audit, target.root) if files and target.root is not None else None
@@ -164,10 +172,8 @@ def _audit_meaning(audit: LogAudit, path: Path, size: int) -> set[int]:
             continue
         audit.feed(recorded, number)
     if passed_over is not None:
-        try:
+        with contextlib.suppress(MalformedLine):  # a finding of the envelope audit already
             audit.feed(decode(passed_over), number)
-        except MalformedLine:
-            pass  # a finding of the envelope audit already
     return malformed
 
 
@@ -238,7 +244,9 @@ def _audit_files(audit: LogAudit, root: Path) -> int:
         if found.sha256 != digest:
             state = found.fault or ("is missing" if found.sha256 is None else "was changed since")
             text = f"`{path}` {state} (written at line {line})"
-            hint = "`esaa doctor --repair` publishes what the log says where nobody changed it."
+            hint = f"Take it back from .roadmap/blobs/{digest[:2]}/{digest}, or deliver the change with a task."
+            if found.sha256 is None and found.fault is None:
+                hint = "`esaa doctor --repair` publishes it again."
             audit.add("FILE_DIFFERS", None, text, hint, effect="mismatch", where=path)
     return len(audit.file_digests)
 
@@ -250,8 +258,11 @@ def _verdict(audit: LogAudit, events: int, judged: bool, checked: int | None, st
         status = "corrupted"
     elif counting:
         status = "mismatch"
-    bad_lines = [one.line for one in audit.findings if one.line is not None and one.effect == "corrupted"
-                 and one.severity == "error"]
+    bad_lines = [
+        one.line
+        for one in audit.findings
+        if one.line is not None and one.effect == "corrupted" and one.severity == "error"
+    ]
     return Verdict(
         verify_status=status,
         events=events,

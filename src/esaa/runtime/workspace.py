@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,8 +40,8 @@ from esaa.stores.archive import Quarantine
 from esaa.stores.base import Batch
 from esaa.stores.blobs import BlobStore
 from esaa.stores.disk import Disk
-from esaa.stores.lock import writer_lock
 from esaa.stores.locate import events_from
+from esaa.stores.lock import writer_lock
 from esaa.stores.views import Views
 
 _ANY_SIZE = 1 << 62
@@ -98,8 +98,9 @@ class Workspace:
         return (recorded for _, recorded in events_from(self.log.store.path, first, ProtocolVocabulary()))
 
     def commit(self, command: AnyCommand, command_id: str | None = None, *, dry_run: bool = False) -> Receipt:
-        """Decides and does. Raises `StoreLocked`, `CorruptLog`, `StoreError`, `CommandConflict`; refusals are values."""
-        with self.writing() as notices:
+        """Decides and does. Raises `StoreLocked`, `CorruptLog`, `StoreError`, `CommandConflict`; a refusal is a value."""
+        with self.writing() as repairs:
+            notices = list(repairs)
             state = self.state()
             stamped_id = None if command_id is None else f"{command_id}#{_fingerprint(command)}"
             repeat = self._repeated(command, command_id, stamped_id, state)
@@ -131,7 +132,7 @@ class Workspace:
             return Receipt(events=self._verify(), notices=tuple(notices))
 
     @contextmanager
-    def writing(self) -> Iterator[list[str]]:
+    def writing(self) -> Generator[list[str], None, None]:
         """Holds the writer's lock; on the way in mends what a crash left. Yields the notices of what was mended."""
         if self._is_writing:
             yield []

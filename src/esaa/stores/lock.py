@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _POLL_S = 0.02
 
 
 @contextmanager
-def writer_lock(path: Path, *, timeout_s: float, what: str = "another esaa command") -> Iterator[None]:
+def writer_lock(path: Path, *, timeout_s: float, what: str = "another esaa command") -> Generator[None, None, None]:
     """Holds the lock for the time of the block. Raises `StoreLocked` after `timeout_s` seconds of waiting."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
