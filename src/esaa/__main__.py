@@ -12,6 +12,9 @@ def main() -> None:
 
         print(f"esaa {__version__}")
         return
+    if sys.platform == "win32":
+        print("esaa runs on Linux and macOS; on Windows use it inside WSL.", file=sys.stderr)
+        sys.exit(2)
     try:
         from esaa.cli.app import run
 

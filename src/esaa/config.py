@@ -14,7 +14,6 @@ import msgspec
 
 from esaa.errors import ConfigError
 
-
 _PLATFORM: str = sys.platform
 
 

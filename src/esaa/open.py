@@ -9,13 +9,14 @@ from esaa.contracts.governance import Governance
 from esaa.errors import NotFound
 from esaa.protocol.evolve import PROJECTION_VERSION
 from esaa.protocol.facts import Fact
-from esaa.protocol.wire import ProtocolVocabulary
+from esaa.protocol.wire import WRITABLE, ProtocolVocabulary
 from esaa.runtime.clock import Clock, SystemClock
 from esaa.runtime.folded_log import FoldedLog
 from esaa.runtime.workspace import Workspace
-from esaa.stores.contracts import read_governance
+from esaa.stores.contract_cache import ContractCache
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore
+from esaa.stores.locate import events_from
 from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
 
@@ -52,14 +53,27 @@ def open_workspace(
 ) -> Workspace:
     """The workspace in `root`. Raises `NotFound`, `ContractError`; the log is read on first use."""
     find_log(root)
-    return compose(
-        root, read_governance(root / ROADMAP), config or load_config(), clock or SystemClock(), disk or Disk()
+    settings, medium = config or load_config(), disk or Disk()
+    contracts = ContractCache(
+        root / ROADMAP / ".esaa" / "contracts.cache", state_key(Path(settings.config_dir)), medium
     )
+    rules = contracts.read(root / ROADMAP)
+    return compose(root, rules, settings, clock or SystemClock(), medium, contracts)
 
 
-def compose(root: Path, rules: Governance, config: Config, clock: Clock, disk: Disk) -> Workspace:
-    """A workspace from its parts; nothing is read."""
-    vocabulary = ProtocolVocabulary(rules.agent.version)
+def compose(
+    root: Path,
+    rules: Governance,
+    config: Config,
+    clock: Clock,
+    disk: Disk,
+    contracts: ContractCache | None = None,
+) -> Workspace:
+    """A workspace from its parts; only the log's first line is read.
+
+    `contracts` is kept when the workspace is first written to.
+    """
+    vocabulary = ProtocolVocabulary(_protocol_of(root / ROADMAP / LOG_NAME) or rules.agent.version)
     store: JsonlStore[Fact] = JsonlStore(root / ROADMAP / LOG_NAME, vocabulary, disk)
     snapshots = SnapshotStore(
         root / ROADMAP / ".esaa" / "state.snapshot",
@@ -69,4 +83,11 @@ def compose(root: Path, rules: Governance, config: Config, clock: Clock, disk: D
         PROJECTION_VERSION,
     )
     log = FoldedLog(store, snapshots, rules.storage.state_snapshots.every_events)
-    return Workspace(root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s)
+    return Workspace(root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s, contracts=contracts)
+
+
+def _protocol_of(log: Path) -> str | None:
+    """The version of the log's first event, which decides for the rest of its life; None for a new or legacy log."""
+    first = next(events_from(log, 1, ProtocolVocabulary()), None)
+    version = None if first is None else first[1].schema_version
+    return version if version in WRITABLE else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ def esaa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 @pytest.fixture(scope="session")
-def make_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, list[list[str]]], Path]]:
+def make_template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, list[list[str]]], Path]:
     """Workspaces that are made once, by real processes, and copied into the tests."""
     made: dict[str, Path] = {}
 
@@ -48,7 +48,7 @@ def make_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
             made[name] = root
         return made[name]
 
-    yield make
+    return make
 
 
 @pytest.fixture

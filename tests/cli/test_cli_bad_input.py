@@ -229,23 +229,91 @@ def test_what_the_rules_refuse(patient: Workbench, name: str) -> None:
 
 
 ILLEGAL_PATHS = [
-    "", ".", "..", "/", "/etc/passwd", "//etc/passwd", "../outside.txt", "src/../../outside.txt", "src/../src/a.js",
-    "./src/a.js", "src/./a.js", "src//a.js", "src/", "src/a.js/", "src/a\x00.js", "src/a\n.js", "src/a\x1b[31m.js",
-    "src/a\x7f.js", "src/a\x85.js", "src\\a.js", "..\\outside.txt", "C:/a.js", "c:a.js", "C:\\a.js", "\\\\host\\share\\a",
-    "src/CON", "src/con.js", "src/nul.tar.gz", "src/COM1.txt", "src/lpt9", "src/aux", "src/a.js.", "src/a.js ", "src./a.js",
-    "src /a.js", " src/a.js", "src/a.js:stream", "src/a*.js", "src/a?.js", 'src/a".js', "src/a|b", "src/a<b",
-    "src/a\u202e.js", "src/a\u200b.js", "src/a\u2028.js", "src/e\u0301.js", "~/a.js", "-rf", "src/-rf",
-    "src/" + "a" * 256, "/".join(["src"] + ["d"] * 70), "a" * 2000, "PROGRA~1/a.js",
-]  # fmt: skip
+    "",
+    ".",
+    "..",
+    "/",
+    "/etc/passwd",
+    "//etc/passwd",
+    "../outside.txt",
+    "src/../../outside.txt",
+    "src/../src/a.js",
+    "./src/a.js",
+    "src/./a.js",
+    "src//a.js",
+    "src/",
+    "src/a.js/",
+    "src/a\x00.js",
+    "src/a\n.js",
+    "src/a\x1b[31m.js",
+    "src/a\x7f.js",
+    "src/a\x85.js",
+    "src\\a.js",
+    "..\\outside.txt",
+    "C:/a.js",
+    "c:a.js",
+    "C:\\a.js",
+    "\\\\host\\share\\a",
+    "src/CON",
+    "src/con.js",
+    "src/nul.tar.gz",
+    "src/COM1.txt",
+    "src/lpt9",
+    "src/aux",
+    "src/a.js.",
+    "src/a.js ",
+    "src./a.js",
+    "src /a.js",
+    " src/a.js",
+    "src/a.js:stream",
+    "src/a*.js",
+    "src/a?.js",
+    'src/a".js',
+    "src/a|b",
+    "src/a<b",
+    "src/a\u202e.js",
+    "src/a\u200b.js",
+    "src/a\u2028.js",
+    "src/e\u0301.js",
+    "~/a.js",
+    "-rf",
+    "src/-rf",
+    "src/" + "a" * 256,
+    "/".join(["src"] + ["d"] * 70),
+    "a" * 2000,
+    "PROGRA~1/a.js",
+]
 """Paths that are none on some system that a log may travel to."""
 
 PROTECTED_PATHS = [
-    ".roadmap/activity.jsonl", ".roadmap/roadmap.json", ".roadmap/new.txt", ".ROADMAP/activity.jsonl", ".Roadmap/x",
-    ".roadmap/.esaa/lock", ".git/config", ".git/hooks/pre-commit", ".GIT/config", ".Git/hooks/post-checkout", ".git",
-    ".roadmap", ".\uff52oadmap/x", ".ro\u0430dmap\u200b/x", ".g\u200cit/config", ".\uff47it/config",
-    ".roadmap./x", ".roadmap /x", ".git./config", "GIT~1/config", ".roadmap::$DATA", ".git\\config",
-    ".claude/settings.json", ".CODEX/config.toml", ".gemini/x", ".husky/pre-commit", ".githooks/pre-commit",
-]  # fmt: skip
+    ".roadmap/activity.jsonl",
+    ".roadmap/roadmap.json",
+    ".roadmap/new.txt",
+    ".ROADMAP/activity.jsonl",
+    ".Roadmap/x",
+    ".roadmap/.esaa/lock",
+    ".git/config",
+    ".git/hooks/pre-commit",
+    ".GIT/config",
+    ".Git/hooks/post-checkout",
+    ".git",
+    ".roadmap",
+    ".\uff52oadmap/x",
+    ".ro\u0430dmap\u200b/x",
+    ".g\u200cit/config",
+    ".\uff47it/config",
+    ".roadmap./x",
+    ".roadmap /x",
+    ".git./config",
+    "GIT~1/config",
+    ".roadmap::$DATA",
+    ".git\\config",
+    ".claude/settings.json",
+    ".CODEX/config.toml",
+    ".gemini/x",
+    ".husky/pre-commit",
+    ".githooks/pre-commit",
+]
 """T-3 may write `**`, and these all the same not."""
 
 
@@ -299,9 +367,16 @@ def test_paths_that_are_fine_are_written(patient: Workbench) -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("src/a.js", "src/a.js"), ("src/a.js", "src/A.js"), ("src/é.js", "src/É.js"), ("src/ß.js", "src/ss.js"),
-     ("src/ﬁle.js", "src/file.js"), ("src/a", "src/a/b.js"), ("src/A/b/c", "src/a")],
-)  # fmt: skip
+    [
+        ("src/a.js", "src/a.js"),
+        ("src/a.js", "src/A.js"),
+        ("src/é.js", "src/É.js"),
+        ("src/ß.js", "src/ss.js"),
+        ("src/ﬁle.js", "src/file.js"),
+        ("src/a", "src/a/b.js"),
+        ("src/A/b/c", "src/a"),
+    ],
+)
 def test_the_same_effective_path_twice(patient: Workbench, first: str, second: str) -> None:
     data = updates({"path": first, "content": "1"}, {"path": second, "content": "2"})
     refused_everywhere(patient, data, "FILE_UPDATE_DUPLICATE_PATH")
@@ -379,11 +454,19 @@ def test_complete_refuses_files_that_cannot_be_delivered(patient: Workbench) -> 
 
 @pytest.mark.parametrize(
     "line",
-    [["status", "T\udcff"], ["claim", "T\udcff", "--actor", "agent-impl"], ["claim", "T-1", "--actor", "\udcff"],
-     ["task", "create", "T\udcff", "--kind", "spec", "--title", "x"],
-     ["task", "create", "T-7", "--kind", "spec", "--title", "\udcff"], ["log", "\udcff"], ["--root", "\udcff", "status"],
-     ["issue", "resolve", "ISS-1", "--note", "\udcff"], ["submit", "\udcff", "--actor", "agent-impl"], ["\udcff"]],
-)  # fmt: skip
+    [
+        ["status", "T\udcff"],
+        ["claim", "T\udcff", "--actor", "agent-impl"],
+        ["claim", "T-1", "--actor", "\udcff"],
+        ["task", "create", "T\udcff", "--kind", "spec", "--title", "x"],
+        ["task", "create", "T-7", "--kind", "spec", "--title", "\udcff"],
+        ["log", "\udcff"],
+        ["--root", "\udcff", "status"],
+        ["issue", "resolve", "ISS-1", "--note", "\udcff"],
+        ["submit", "\udcff", "--actor", "agent-impl"],
+        ["\udcff"],
+    ],
+)
 def test_arguments_that_are_no_text(patient: Workbench, line: list[str]) -> None:
     before = patient.tree()
     outcome = patient(*line)
@@ -426,15 +509,34 @@ def test_odd_words_in_commands_never_break_anything(patient: Workbench, text: st
         ["task", "create", "T-8", "--kind", "spec", "--title", text],
         ["task", "create", "T-9", "--kind", "spec", "--title", "x", "--output", text],
         ["task", "create", "T-10", "--kind", "spec", "--title", "x", "--grant", text],
-        ["issue", "report", "T-1", "--actor", "agent-qa", "--id", text, "--severity", "low", "--title", "x",
-         "--symptom", "x", "--step", "x"],
+        [
+            "issue",
+            "report",
+            "T-1",
+            "--actor",
+            "agent-qa",
+            "--id",
+            text,
+            "--severity",
+            "low",
+            "--title",
+            "x",
+            "--symptom",
+            "x",
+            "--step",
+            "x",
+        ],
         ["issue", "resolve", text],
         ["hotfix", "create", text],
         ["reject", text, "--actor", "agent-impl", "--message", "x"],
         ["reject", "T-3", "--actor", "agent-impl", "--message", text],
-        ["status", text], ["show", text], ["log", text], ["dispatch-context", text],
-        ["submit", text, "--actor", "agent-impl"], ["verify", text],
-    ):  # fmt: skip
+        ["status", text],
+        ["show", text],
+        ["log", text],
+        ["dispatch-context", text],
+        ["submit", text, "--actor", "agent-impl"],
+        ["verify", text],
+    ):
         outcome = patient(*line)
         assert outcome.code in (0, 2, 5, 7, 10), (line, outcome)
         assert "bug in esaa" not in outcome.err

@@ -70,10 +70,22 @@ def test_a_group_alone_shows_its_help_and_ends_with_2(esaa: Workbench, group: li
 
 @pytest.mark.parametrize(
     "arguments",
-    [["tsk"], ["task", "lst"], ["claim"], ["claim", "T-1"], ["log", "--nope"], ["run", "--parallel", "0"], ["log", "-n", "x"],
-     ["review", "T-1", "--actor", "agent-qa"], ["reject", "T-1", "--actor", "a", "--message", "m", "--code", "NOPE"],
-     ["init", "--protocol", "9"], ["--root"], ["status", "a", "b"], ["init", "--root", "/nowhere/at/all"]],
-)  # fmt: skip
+    [
+        ["tsk"],
+        ["task", "lst"],
+        ["claim"],
+        ["claim", "T-1"],
+        ["log", "--nope"],
+        ["run", "--parallel", "0"],
+        ["log", "-n", "x"],
+        ["review", "T-1", "--actor", "agent-qa"],
+        ["reject", "T-1", "--actor", "a", "--message", "m", "--code", "NOPE"],
+        ["init", "--protocol", "9"],
+        ["--root"],
+        ["status", "a", "b"],
+        ["init", "--root", "/nowhere/at/all"],
+    ],
+)
 def test_wrong_use_is_one_line_and_2(planned: Workbench, arguments: list[str]) -> None:
     outcome = planned(*arguments)
     assert (outcome.code, outcome.out) == (2, "")
@@ -256,8 +268,12 @@ def test_tasks_are_created_listed_and_refused(planned: Workbench) -> None:
     assert [row.split()[0] for row in rows] == ["T-2", "T-3", "T-5"]
     assert rows[-1].endswith("Ünïcödé")
     assert [task["task_id"] for task in esaa.ok("task", "list", "--status", "todo", "--json").answer] == [
-        "T-1", "T-2", "T-3", "T-4", "T-5",
-    ]  # fmt: skip
+        "T-1",
+        "T-2",
+        "T-3",
+        "T-4",
+        "T-5",
+    ]
     assert esaa.ok("task", "list", "--status", "done").out == ""
     for arguments, code in (
         (["T-5", "--kind", "impl", "--title", "x"], "DUPLICATE_TASK"),
@@ -289,8 +305,10 @@ def test_status_of_project_and_task(claimed: Workbench) -> None:
     assert "next  T-3  complete by agent-impl" in lines
     answer = claimed.ok("status", "--json").answer
     assert answer["tasks"] == {
-        "total": 4, "by_status": {"in_progress": 1, "todo": 3}, "by_kind": {"impl": 2, "qa": 1, "spec": 1},
-    }  # fmt: skip
+        "total": 4,
+        "by_status": {"in_progress": 1, "todo": 3},
+        "by_kind": {"impl": 2, "qa": 1, "spec": 1},
+    }
     assert {order["task_id"] for order in answer["next"]} == {"T-1", "T-3"}
     assert answer["last_event_seq"] == len(claimed.events())
     task = claimed.ok("status", "T-2").out
@@ -359,8 +377,10 @@ def test_verify_of_workspace_folder_and_bare_log(finished: Workbench) -> None:
     bare = finished.ok("verify", ".roadmap/activity.jsonl", "--json").answer
     assert (bare["verify_status"], bare["boundaries_judged"]) == ("ok", False)
     assert bare["trust"] == {
-        "anchored_through": None, "unanchored_tail": len(finished.events()), "invalid_from_line": None,
-    }  # fmt: skip
+        "anchored_through": None,
+        "unanchored_tail": len(finished.events()),
+        "invalid_from_line": None,
+    }
 
 
 def test_verify_of_nothing_is_not_found(finished: Workbench) -> None:
@@ -466,9 +486,19 @@ def test_settings_that_are_wrong_end_with_8(planned: Workbench, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     "line",
-    [["status"], ["log"], ["run"], ["verify"], ["project"], ["doctor"], ["inbox", "--once"], ["task", "list"],
-     ["claim", "T-1", "--actor", "agent-spec"], ["issue", "resolve", "ISS-1"]],
-)  # fmt: skip
+    [
+        ["status"],
+        ["log"],
+        ["run"],
+        ["verify"],
+        ["project"],
+        ["doctor"],
+        ["inbox", "--once"],
+        ["task", "list"],
+        ["claim", "T-1", "--actor", "agent-spec"],
+        ["issue", "resolve", "ISS-1"],
+    ],
+)
 def test_outside_of_a_workspace_everything_is_not_found(esaa: Workbench, line: list[str]) -> None:
     outcome = esaa(*line)
     assert outcome.code == 7
@@ -526,8 +556,10 @@ def test_dry_run_says_what_it_would_do(planned: Workbench) -> None:
     answer = planned.ok("claim", "T-1", "--actor", "agent-spec", "--dry-run", "--json").answer
     assert answer["dry_run"] is True
     assert answer["events"][0] == {
-        "actor": "agent-spec", "action": "claim", "payload": answer["events"][0]["payload"],
-    }  # fmt: skip
+        "actor": "agent-spec",
+        "action": "claim",
+        "payload": answer["events"][0]["payload"],
+    }
 
 
 def test_global_options_stand_before_or_after(

@@ -118,9 +118,17 @@ def test_swapped_lines_are_found_at_the_first_of_them(finished: Workbench) -> No
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [(b"{}\n", "EVENT_MISSING_FIELDS"), (b"null\n", None), (b"[]\n", None), (b"{\n", "JSONL_INVALID"),
-     (b"\xff\xfe\n", "JSONL_INVALID"), (b'{"a":1,"a":1}\n', None), (b"[" * 5000 + b"\n", "JSONL_INVALID"), (b"\x00\n", None)],
-)  # fmt: skip
+    [
+        (b"{}\n", "EVENT_MISSING_FIELDS"),
+        (b"null\n", None),
+        (b"[]\n", None),
+        (b"{\n", "JSONL_INVALID"),
+        (b"\xff\xfe\n", "JSONL_INVALID"),
+        (b'{"a":1,"a":1}\n', None),
+        (b"[" * 5000 + b"\n", "JSONL_INVALID"),
+        (b"\x00\n", None),
+    ],
+)
 def test_an_inserted_line_is_found(finished: Workbench, text: bytes, code: str | None) -> None:
     lines = finished.lines()
     for number in (1, 5, len(lines), len(lines) + 1):
@@ -165,11 +173,33 @@ def test_a_log_cut_inside_a_line_has_a_torn_tail(finished: Workbench) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [["task", "create", "T-9", "--kind", "spec", "--title", "x"], ["claim", "T-1", "--actor", "agent-spec"], ["run"],
-     ["issue", "report", "T-1", "--actor", "agent-qa", "--id", "ISS-1", "--severity", "low", "--title", "x", "--symptom", "x",
-      "--step", "x"], ["project"], ["doctor", "--repair"], ["review", "T-1", "--actor", "agent-qa", "--approve"]],
+    [
+        ["task", "create", "T-9", "--kind", "spec", "--title", "x"],
+        ["claim", "T-1", "--actor", "agent-spec"],
+        ["run"],
+        [
+            "issue",
+            "report",
+            "T-1",
+            "--actor",
+            "agent-qa",
+            "--id",
+            "ISS-1",
+            "--severity",
+            "low",
+            "--title",
+            "x",
+            "--symptom",
+            "x",
+            "--step",
+            "x",
+        ],
+        ["project"],
+        ["doctor", "--repair"],
+        ["review", "T-1", "--actor", "agent-qa", "--approve"],
+    ],
     ids=lambda line: line[0],
-)  # fmt: skip
+)
 def test_the_next_command_that_writes_mends_a_torn_tail(planned: Workbench, line: list[str]) -> None:
     sound = planned.log.read_bytes()
     planned.log.write_bytes(sound + b'{"schema_version":"0.4.0","event_id":"EV-0000')

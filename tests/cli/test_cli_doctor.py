@@ -75,9 +75,14 @@ def test_a_folder_that_is_no_workspace(esaa: Workbench) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("AGENT_CONTRACT.yaml", None), ("RUNTIME_POLICY.yaml", "attempts: ["), ("agents_swarm.yaml", "contract: no\n"),
-     ("ORCHESTRATOR_CONTRACT.yaml", "\x00"), ("STORAGE_POLICY.yaml", "a: &a [*a]")],
-)  # fmt: skip
+    [
+        ("AGENT_CONTRACT.yaml", None),
+        ("RUNTIME_POLICY.yaml", "attempts: ["),
+        ("agents_swarm.yaml", "contract: no\n"),
+        ("ORCHESTRATOR_CONTRACT.yaml", "\x00"),
+        ("STORAGE_POLICY.yaml", "a: &a [*a]"),
+    ],
+)
 def test_a_wrong_contract_is_a_symptom(finished: Workbench, name: str, text: str | None) -> None:
     if text is None:
         (finished.roadmap / name).unlink()
@@ -242,15 +247,28 @@ def test_staged_leftovers_are_a_note(finished: Workbench) -> None:
 def test_a_lesson_that_cannot_be_enforced_is_a_warning(planned: Workbench) -> None:
     """Another writer's lesson; our own entrance refuses such a one."""
     event = {
-        "schema_version": "0.4.0", "event_id": "EV-00000001", "event_seq": 1, "ts": "2026-01-05T09:00:00Z", "actor": "orchestrator",
+        "schema_version": "0.4.0",
+        "event_id": "EV-00000001",
+        "event_seq": 1,
+        "ts": "2026-01-05T09:00:00Z",
+        "actor": "orchestrator",
         "action": "orchestrator.view.mutate",
         "payload": {
-            "target": "lessons", "change": "replaced",
-            "lessons": [{"lesson_id": "LES-0001", "status": "active", "title": "x", "mistake": "x", "rule": "be careful",
-                         "scope": {"task_kinds": ["spec"]},
-                         "enforcement": {"mode": "reject", "applies_to": "boundaries"}}],
+            "target": "lessons",
+            "change": "replaced",
+            "lessons": [
+                {
+                    "lesson_id": "LES-0001",
+                    "status": "active",
+                    "title": "x",
+                    "mistake": "x",
+                    "rule": "be careful",
+                    "scope": {"task_kinds": ["spec"]},
+                    "enforcement": {"mode": "reject", "applies_to": "boundaries"},
+                }
+            ],
         },
-    }  # fmt: skip
+    }
     planned.write_log([json.dumps(event).encode() + b"\n"])
     planned.ok("project")
     assert symptoms(planned)["LESSON_NOT_ENFORCEABLE"][0] == "warning"

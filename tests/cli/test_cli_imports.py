@@ -14,10 +14,32 @@ VERSION_NEEDS = {"esaa", "esaa.__main__", "esaa.version"}
 """Of our own and of others' packages, `esaa --version` may load these; of the standard library nothing that is slow."""
 
 SLOW = {
-    "argparse", "asyncio", "concurrent.futures", "cryptography", "ctypes", "dataclasses", "decimal", "email", "http",
-    "importlib.metadata", "importlib.resources", "inspect", "json", "logging", "multiprocessing", "pathlib", "platform",
-    "sqlite3", "ssl", "subprocess", "tempfile", "tomllib", "unittest", "urllib", "xml",
-}  # fmt: skip
+    "argparse",
+    "asyncio",
+    "concurrent.futures",
+    "cryptography",
+    "ctypes",
+    "dataclasses",
+    "decimal",
+    "email",
+    "http",
+    "importlib.metadata",
+    "importlib.resources",
+    "inspect",
+    "json",
+    "logging",
+    "multiprocessing",
+    "pathlib",
+    "platform",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "tomllib",
+    "unittest",
+    "urllib",
+    "xml",
+}
 
 PROBE = """
 import atexit, json, runpy, sys
@@ -64,16 +86,22 @@ def test_version_loads_nothing() -> None:
     ("line", "absent"),
     [
         (["status"], {"asyncio", "rich", "esaa.cli.run", "esaa.agents"}),
-        (["log"], {"asyncio", "rich", "jsonschema_rs", "yaml", "esaa.cli.run", "esaa.agents", "esaa.runtime.verification"}),
+        (
+            ["log"],
+            {"asyncio", "rich", "jsonschema_rs", "yaml", "esaa.cli.run", "esaa.agents", "esaa.runtime.verification"},
+        ),
         (["show", "1"], {"asyncio", "rich", "jsonschema_rs", "yaml", "esaa.agents"}),
         (["task", "list"], {"asyncio", "rich", "esaa.agents"}),
         (["--help"], {"asyncio", "rich", "jsonschema_rs", "esaa.agents"}),
-        (["claim", "T-1", "--actor", "agent-spec"], {"asyncio", "rich", "esaa.agents", "esaa.runtime.orchestrator", "esaa.cli.progress"}),
+        (
+            ["claim", "T-1", "--actor", "agent-spec"],
+            {"asyncio", "rich", "esaa.agents", "esaa.runtime.orchestrator", "esaa.cli.progress"},
+        ),
         (["verify"], {"rich", "esaa.agents", "esaa.runtime.orchestrator"}),
         (["run", "--dry-run"], {"rich"}),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_a_command_does_not_load(planned: Workbench, line: list[str], absent: set[str]) -> None:
     found = imported(planned, *line)
     assert not found & absent, sorted(found & absent)

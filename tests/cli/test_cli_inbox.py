@@ -70,9 +70,18 @@ def test_a_delivery_by_inbox_writes_files_and_warns(planned: Workbench, inbox: P
 
 @pytest.mark.parametrize(
     "name",
-    ["result.json", "agent-spec_1.json", "__1.json", "agent-spec__1.txt", "agent-spec__1.json.bak", "agent-spec__1", "README",
-     "agent\x1b[2J__1.json", "agent\n__1.json"],
-)  # fmt: skip
+    [
+        "result.json",
+        "agent-spec_1.json",
+        "__1.json",
+        "agent-spec__1.txt",
+        "agent-spec__1.json.bak",
+        "agent-spec__1",
+        "README",
+        "agent\x1b[2J__1.json",
+        "agent\n__1.json",
+    ],
+)
 def test_a_bad_name_is_left_with_a_word(planned: Workbench, inbox: Path, name: str) -> None:
     (inbox / name).write_bytes(result("claim", "T-1"))
     log = planned.log.read_bytes()

@@ -25,10 +25,14 @@ def dated(planned: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     lines = []
     for number in range(1, EVENTS + 1):
         event = {
-            "schema_version": "0.4.0", "event_id": f"EV-{number:08d}", "event_seq": number, "ts": ts(number),
-            "actor": "orchestrator", "action": "orchestrator.view.mutate",
+            "schema_version": "0.4.0",
+            "event_id": f"EV-{number:08d}",
+            "event_seq": number,
+            "ts": ts(number),
+            "actor": "orchestrator",
+            "action": "orchestrator.view.mutate",
             "payload": {"target": "roadmap", "change": str(number)},
-        }  # fmt: skip
+        }
         if number == 1:
             event |= {"action": "run.start", "payload": {"run_id": "RUN-0001", "status": "initialized"}}
         lines.append(json.dumps(event).encode() + b"\n")
@@ -92,8 +96,16 @@ def test_log_of_moments_that_hold_no_event(dated: Workbench, moments: str) -> No
 
 @pytest.mark.parametrize(
     ("moment", "seq"),
-    [("#12", 12), ("12", 12), ("EV-00000012", 12), ("HEAD", 20), ("HEAD~19", 1), ("@{2h}", 16), ("2026-01-05T07:00:00-03:00", 4)],
-)  # fmt: skip
+    [
+        ("#12", 12),
+        ("12", 12),
+        ("EV-00000012", 12),
+        ("HEAD", 20),
+        ("HEAD~19", 1),
+        ("@{2h}", 16),
+        ("2026-01-05T07:00:00-03:00", 4),
+    ],
+)
 def test_show_of_a_moment(dated: Workbench, moment: str, seq: int) -> None:
     assert dated.ok("show", moment, "--json").answer["event"]["event_seq"] == seq
 

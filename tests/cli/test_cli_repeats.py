@@ -28,12 +28,30 @@ def test_a_repeated_command_gets_its_first_receipt(planned: Workbench) -> None:
     [
         (["task", "create", "T-9", "--kind", "spec", "--title", "x"], "task.create"),
         (["claim", "T-1", "--actor", "agent-spec"], "claim"),
-        (["issue", "report", "T-1", "--actor", "agent-qa", "--id", "ISS-1", "--severity", "low", "--title", "x",
-          "--symptom", "x", "--step", "x"], "issue.report"),
+        (
+            [
+                "issue",
+                "report",
+                "T-1",
+                "--actor",
+                "agent-qa",
+                "--id",
+                "ISS-1",
+                "--severity",
+                "low",
+                "--title",
+                "x",
+                "--symptom",
+                "x",
+                "--step",
+                "x",
+            ],
+            "issue.report",
+        ),
         (["reject", "T-3", "--actor", "agent-impl", "--message", "x"], "output.rejected"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_every_writer_takes_a_command_id(claimed: Workbench, line: list[str], action: str) -> None:
     before = claimed.actions().count(action)
     claimed.ok(*line, "--command-id", "C-1")

@@ -111,10 +111,25 @@ def test_a_full_disk_ends_with_10_and_space_mends_it(on_small_disk: Workbench, s
     fill(small_disk)
     for line in (
         ["task", "create", "T-2", "--kind", "impl", "--title", "x" * 3000],
-        ["issue", "report", "T-1", "--actor", "agent-qa", "--id", "ISS-1", "--severity", "low", "--title", "x",
-         "--symptom", "x" * 3000, "--step", "x"],
+        [
+            "issue",
+            "report",
+            "T-1",
+            "--actor",
+            "agent-qa",
+            "--id",
+            "ISS-1",
+            "--severity",
+            "low",
+            "--title",
+            "x",
+            "--symptom",
+            "x" * 3000,
+            "--step",
+            "x",
+        ],
         ["run", "--agent", "scripted"],
-    ):  # fmt: skip
+    ):
         assert_storage_failed(esaa(*line), "No space left on device")
         assert esaa.log.read_bytes() == log
     outcome = esaa("submit", "-", "--actor", "agent-impl", stdin=result("complete", "T-1", {"src/a.txt": "x" * 9000}))
@@ -202,10 +217,14 @@ def test_a_read_only_workspace_can_be_read_and_not_written(
         ):
             finished.ok(*reader)
         for writer in (
-            ["task", "create", "T-9", "--kind", "spec", "--title", "x"], ["run", "--agent", "scripted"], ["project"],
-            ["claim", "T-1", "--actor", "agent-spec"], ["inbox", "--once"], ["doctor", "--repair"],
+            ["task", "create", "T-9", "--kind", "spec", "--title", "x"],
+            ["run", "--agent", "scripted"],
+            ["project"],
+            ["claim", "T-1", "--actor", "agent-spec"],
+            ["inbox", "--once"],
+            ["doctor", "--repair"],
             ["submit", "-", "--actor", "stranger"],
-        ):  # fmt: skip
+        ):
             outcome = finished(*writer, stdin=b"{}")
             assert_storage_failed(outcome, ".roadmap")
             assert outcome.err.count("\n") == 1
@@ -239,20 +258,30 @@ def test_a_log_that_is_a_directory_or_unreadable(finished: Workbench) -> None:
 def test_a_second_writer_is_told_who_holds_the_lock(planned: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESAA_LOCK_TIMEOUT_S", "0")
     holder = subprocess.Popen(
-        [sys.executable, "-c",
-         "import fcntl, os, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); f.write(f'{os.getpid()}\\n');"
-         "f.flush(); print('held', flush=True); sys.stdin.read()", str(planned.roadmap / ".esaa" / "lock")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import fcntl, os, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); f.write(f'{os.getpid()}\\n');"
+            "f.flush(); print('held', flush=True); sys.stdin.read()",
+            str(planned.roadmap / ".esaa" / "lock"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert holder.stdin is not None
     assert holder.stdout is not None
     with holder:
         holder.stdout.readline()
         log = planned.log.read_bytes()
         for line in (
-            ["claim", "T-1", "--actor", "agent-spec"], ["run", "--agent", "scripted"], ["project"], ["inbox", "--once"],
-            ["task", "create", "T-9", "--kind", "spec", "--title", "x"], ["doctor", "--repair"],
-        ):  # fmt: skip
+            ["claim", "T-1", "--actor", "agent-spec"],
+            ["run", "--agent", "scripted"],
+            ["project"],
+            ["inbox", "--once"],
+            ["task", "create", "T-9", "--kind", "spec", "--title", "x"],
+            ["doctor", "--repair"],
+        ):
             (planned.roadmap / "inbox").mkdir(exist_ok=True)
             (planned.roadmap / "inbox" / "agent-spec__1.json").write_bytes(result("claim", "T-1"))
             outcome = planned(*line)
@@ -286,9 +315,7 @@ def test_two_processes_submit_at_once(planned: Workbench) -> None:
     (planned.root / "claim.json").write_bytes(result("claim", "T-1", prior_status="todo"))
     rivals = [planned.start("submit", "claim.json", "--actor", "agent-spec") for _ in range(2)]
     assert sorted(_code(process) for process in rivals) == [0, 5]
-    creators = [
-        planned.start("task", "create", f"N-{number}", "--kind", "spec", "--title", "x") for number in range(6)
-    ]  # fmt: skip
+    creators = [planned.start("task", "create", f"N-{number}", "--kind", "spec", "--title", "x") for number in range(6)]
     assert {_code(process) for process in creators} == {0}
     events = planned.events()
     assert [event["event_seq"] for event in events] == list(range(1, len(events) + 1))
@@ -341,9 +368,7 @@ def test_ctrl_c_ends_a_run_with_130(commanded: Workbench) -> None:
     out, err = process.communicate(timeout=SUBPROCESS_TIMEOUT_S)
     assert process.returncode == 130, err
     assert out == ""
-    assert err.splitlines()[-1] == (
-        "esaa: Interrupted; everything acknowledged so far is in the log. Run it again."
-    )  # fmt: skip
+    assert err.splitlines()[-1] == ("esaa: Interrupted; everything acknowledged so far is in the log. Run it again.")
     assert "Traceback" not in err
     esaa.assert_sound()
     (esaa.root / "hold").unlink()

@@ -56,9 +56,10 @@ def test_landing_leaves_the_original_task_untouched(landing: Workbench) -> None:
     done = next(
         event["event_seq"]
         for event in landing.events()
-        if event["action"] == "review" and event["payload"]["task_id"] == original
+        if event["action"] == "review"
+        and event["payload"]["task_id"] == original
         and event["payload"]["decision"] == "approve"
-    )  # fmt: skip
+    )
     about = ("claim", "complete", "review", "orchestrator.file.write", "output.rejected")
     later = [event for event in landing.events() if event["event_seq"] > done and event["action"] in about]
     assert later

@@ -18,7 +18,7 @@ from esaa.cli.app import run
 
 SUBPROCESS_TIMEOUT_S = 60
 
-SPEC = "# The page\n\n## Objective\n\nA page.\n\n## Scope\n\nOne.\n\n## Requirements\n\nR1.\n\n## Acceptance Criteria\n\nIt is there.\n"
+SPEC = "# The page\n\n## Objective\n\n## Scope\n\n## Requirements\n\nR1.\n\n## Acceptance Criteria\n\nIt is there.\n"
 """A spec document with every required heading."""
 
 

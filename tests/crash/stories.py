@@ -18,7 +18,10 @@ PLAN = [
     new_task("T-1", outputs=["src/a.txt", "src/deep/b.txt"]),
     new_task("T-2", "qa", outputs=["docs/qa/report.md"], after=["T-1"]),
 ]
-RULES: Edits = NO_COOLDOWN | {"STORAGE_POLICY.yaml": [("every_events: 256", "every_events: 5")]}
+RULES: Edits = {
+    "RUNTIME_POLICY.yaml": [*NO_COOLDOWN["RUNTIME_POLICY.yaml"], ("cadence: adaptive", "cadence: run_end")],
+    "STORAGE_POLICY.yaml": [("every_events: 256", "every_events: 5")],
+}
 
 PUBLISHED = {"src/a.txt": b"right\n", "src/deep/b.txt": b"other\n", "docs/qa/report.md": b"fine\n"}
 

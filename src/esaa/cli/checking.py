@@ -33,11 +33,13 @@ def verify(face: Face, path: Path | None, strict: bool, hash_all: bool, files: b
 
     Example: esaa verify --strict --files
     """
+    from esaa.cli.progress import byte_progress
     from esaa.runtime.verification import find_target
     from esaa.runtime.verification import verify as verify_log
 
     target = find_target(face.find_root() if path is None else path)
-    verdict = verify_log(target, strict=strict, hash_all=hash_all, files=files)
+    with byte_progress(face, "verifying", target.log) as progress:
+        verdict = verify_log(target, strict=strict, hash_all=hash_all, files=files, progress=progress)
     face.data(msgspec.to_builtins(verdict), *_lines(verdict, explain))
     exit_with(_EXIT[verdict.verify_status])
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esaa.cli.terminal import plain
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from esaa.runtime.workspace import Receipt, Workspace
 
 _EVENTS_SHOWN = 8
+_BAR_FROM_BYTES = 32 * 1024 * 1024
 _STATUSES = ("todo", "in_progress", "review", "done")
 
 
@@ -34,6 +36,20 @@ def make_observer(face: Face, workspace: Workspace) -> Generator[Observer, None,
             yield board
     else:
         yield _Lines()
+
+
+@contextmanager
+def byte_progress(face: Face, what: str, path: Path) -> Generator[Callable[[int], None] | None, None, None]:
+    """A bar on a terminal for what takes longer than a second; None where nobody would see it."""
+    if face.is_quiet or not sys.stderr.isatty() or path.stat().st_size < _BAR_FROM_BYTES:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=path.stat().st_size)
+        yield lambda done: bar.update(task, completed=done)
 
 
 class _Silent:

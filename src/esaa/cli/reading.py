@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from esaa.runtime.workspace import Workspace
 
 
+_ROWS_SHOWN = 20
+
+
 @click.command()
 @click.argument("task", required=False)
 @face_options
@@ -63,9 +66,17 @@ def _project_status(face: Face, workspace: Workspace) -> None:
         f" {header.last_ts or '-'}, verify_status={header.verified.status}",
     ]
     lines += [f"issue {issue.issue_id} ({issue.severity}) on {issue.about_task_id}: {issue.title}" for issue in issues]
-    lines += columns([("next", order.task_id, f"{order.action} by {order.actor}") for order in current.orders])
-    lines += columns([("waits", one.task_id, one.reason) for one in current.waiting])
+    lines += _few([("next", order.task_id, f"{order.action} by {order.actor}") for order in current.orders])
+    lines += _few([("waits", one.task_id, one.reason) for one in current.waiting])
     face.data(answer, *lines)
+
+
+def _few(rows: list[tuple[str, str, str]]) -> list[str]:
+    """The first rows as lines, and how many more there are."""
+    lines = columns(rows[:_ROWS_SHOWN])
+    if len(rows) > _ROWS_SHOWN:
+        lines.append(f"... and {len(rows) - _ROWS_SHOWN} more (`esaa task list`, or --json for all)")
+    return lines
 
 
 def _task_status(face: Face, workspace: Workspace, task_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 import msgspec
+from msgspec import UNSET
 
 from esaa.contracts.governance import Governance
 from esaa.kernel.decider import Rejected
@@ -52,6 +53,7 @@ from esaa.protocol.intentions import AgentResult, AnyIntention, Claim, Complete,
 from esaa.protocol.lessons import Delivery
 from esaa.protocol.rejections import reject
 from esaa.protocol.result import Refused
+from esaa.protocol.roadmap import schema_version
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
 from esaa.protocol.transitions import refuse_actor, refuse_dependencies, refuse_transition
@@ -170,6 +172,9 @@ def _state_machine(
             f"{command.actor} was asked about {command.asked_task_id} and answered about {task.task_id}.",
             "Answer about the task that was asked.",
         )
+    if intention.prior_status is UNSET and schema_version(state) == "0.4.1":
+        message = "The output has no `prior_status`, which protocol 0.4.1 asks for."
+        return reject("SCHEMA_INVALID", message, f"Send prior_status: {task.status}.")
     if isinstance(intention.prior_status, str) and intention.prior_status != task.status:
         return _prior_status(intention, task)
     if isinstance(intention, ReportIssue):

@@ -21,6 +21,7 @@ P = TypeVar("P")
 SUPPORTED = ("0.3.0", "0.4.0", "0.4.1")
 """The protocol versions that are read."""
 LEGACY = "0.3.0"
+WRITABLE = ("0.4.0", "0.4.1")
 _LEGACY_ACTIONS = {"run.init": "run.start"}
 _REQUIRED = ("event_id", "event_seq", "ts", "actor", "action", "payload")
 _NO_PAYLOAD = msgspec.Raw(b"{}")

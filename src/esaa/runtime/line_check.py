@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -37,13 +37,15 @@ def check_file(path: Path, size: int, rules: Governance | None) -> LineCheck:
     return LineCheck(lines=lines, envelopes=reader.findings)
 
 
-def stored_lines(path: Path, size: int) -> Iterator[bytes]:
-    """The lines in the first `size` bytes, without their line feeds."""
+def stored_lines(path: Path, size: int, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    """The lines in the first `size` bytes, without their line feeds; `progress` is told the bytes read so far."""
     left = size
     rest = b""
     with path.open("rb", buffering=0) as file:
         while left > 0 and (chunk := file.read(min(_CHUNK, left))):
             left -= len(chunk)
+            if progress is not None:
+                progress(size - left)
             pieces = (rest + chunk).split(b"\n")
             rest = pieces.pop()
             yield from pieces

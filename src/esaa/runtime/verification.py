@@ -6,6 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -78,13 +79,20 @@ def find_target(path: Path) -> Target:
     raise NotFound("LOG_NOT_FOUND", f"There is no activity.jsonl in {path}.", "Name a workspace, a .roadmap or a log.")
 
 
-def verify(target: Target, *, strict: bool = False, hash_all: bool = False, files: bool = False) -> Verdict:
+def verify(
+    target: Target,
+    *,
+    strict: bool = False,
+    hash_all: bool = False,
+    files: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Verdict:
     """Verifies a log with everything that lies beside it. Raises `StoreError` only where it cannot be read."""
     # Nothing here makes cycles; the collector would only walk the growing state again and again.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return _verify(target, strict=strict, hash_all=hash_all or strict, files=files)
+        return _verify(target, strict, hash_all or strict, files, progress)
     except OSError as error:
         raise storage_error(target.log, error) from error
     finally:
@@ -92,13 +100,15 @@ def verify(target: Target, *, strict: bool = False, hash_all: bool = False, file
             gc.enable()
 
 
-def _verify(target: Target, *, strict: bool, hash_all: bool, files: bool) -> Verdict:
+def _verify(
+    target: Target, strict: bool, hash_all: bool, files: bool, progress: Callable[[int], None] | None
+) -> Verdict:
     size = target.log.stat().st_size
     rules, contract_warning = _rules(target)
     lines = _LineCheckRun(target, size, rules)
     audit = LogAudit(rules, hash_all=hash_all, last_verified=_last_verified(target.log))
     try:
-        malformed = _audit_meaning(audit, target.log, size)
+        malformed = _audit_meaning(audit, target.log, size, progress)
     finally:
         checked_lines = lines.result()
     audit.is_chained = checked_lines.lines.chained_from is not None
@@ -150,13 +160,13 @@ class _LineCheckRun:
         return msgspec.json.decode(output, type=LineCheck)
 
 
-def _audit_meaning(audit: LogAudit, path: Path, size: int) -> set[int]:
+def _audit_meaning(audit: LogAudit, path: Path, size: int, progress: Callable[[int], None] | None) -> set[int]:
     """Feeds the events; lines that change no state are passed over, but for the last, which dates the read models."""
     decode = ProtocolVocabulary().decode
     malformed: set[int] = set()
     number = 0
     passed_over: bytes | None = None
-    for line in stored_lines(path, size):
+    for line in stored_lines(path, size, progress):
         number += 1
         if is_stateless(line):
             passed_over = line

@@ -39,6 +39,7 @@ from esaa.runtime.unknown_actors import UnknownActorFile
 from esaa.stores.archive import Quarantine
 from esaa.stores.base import Batch
 from esaa.stores.blobs import BlobStore
+from esaa.stores.contract_cache import ContractCache
 from esaa.stores.disk import Disk
 from esaa.stores.locate import events_from
 from esaa.stores.lock import writer_lock
@@ -66,7 +67,15 @@ class Workspace:
     """A folder with `.roadmap/`. Reading needs no lock and writes nothing; every write goes through `commit`."""
 
     def __init__(
-        self, root: Path, rules: Governance, log: FoldedLog, disk: Disk, clock: Clock, *, lock_timeout_s: float
+        self,
+        root: Path,
+        rules: Governance,
+        log: FoldedLog,
+        disk: Disk,
+        clock: Clock,
+        *,
+        lock_timeout_s: float,
+        contracts: ContractCache | None = None,
     ) -> None:
         self.root = root
         self.roadmap = root / ".roadmap"
@@ -81,6 +90,7 @@ class Workspace:
         self._unknown_actors = UnknownActorFile(
             self.roadmap / ".esaa" / "unknown-actors.jsonl", disk, rules.runtime.unknown_actors.details_max
         )
+        self._contracts = contracts
         self._lock_timeout_s = lock_timeout_s
         self._is_writing = False
 
@@ -98,7 +108,10 @@ class Workspace:
         return (recorded for _, recorded in events_from(self.log.store.path, first, ProtocolVocabulary()))
 
     def commit(self, command: AnyCommand, command_id: str | None = None, *, dry_run: bool = False) -> Receipt:
-        """Decides and does. Raises `StoreLocked`, `CorruptLog`, `StoreError`, `CommandConflict`; a refusal is a value."""
+        """Decides and does; a refusal is a value.
+
+        Raises `StoreLocked`, `CorruptLog`, `StoreError` and `CommandConflict`.
+        """
         with self.writing() as repairs:
             notices = list(repairs)
             state = self.state()
@@ -121,6 +134,8 @@ class Workspace:
                 if settlement.rejected is None and verification_due(state, self.rules):
                     events += self._verify()
                 self.log.keep_snapshot()
+                if self._contracts is not None:
+                    self._contracts.keep()
             return Receipt(
                 events=events, rejected=settlement.rejected, warnings=settlement.warnings, notices=tuple(notices)
             )

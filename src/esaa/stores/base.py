@@ -7,7 +7,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from esaa.kernel.chain import leaf_hash
 from esaa.kernel.recorded import Draft, Recorded
+from esaa.kernel.vocabulary import Vocabulary
 
 F = TypeVar("F")
 
@@ -53,26 +55,40 @@ class EventStore(Protocol[F]):
         ...
 
 
-def record(
-    drafts: Sequence[Draft[F]], head: Head, batch: Batch, schema_version: str, event_ids: Sequence[str]
-) -> list[Recorded[F]]:
-    """Drafts with their places, still without links; what follows names the batch's first event as its cause."""
+def encode_batch(
+    drafts: Sequence[Draft[F]], head: Head, batch: Batch, vocabulary: Vocabulary[F]
+) -> tuple[list[Recorded[F]], list[bytes], Head]:
+    """Drafts as recorded events, linked line by line, with their lines and the head that they lead to.
+
+    What follows a draft names the first event of its batch as its cause.
+    """
     first = ""
-    recorded: list[Recorded[F]] = []
-    for number, (draft, event_id) in enumerate(zip(drafts, event_ids, strict=True), start=1):
-        recorded.append(
-            Recorded(
-                version=head.version + number,
-                event_id=event_id,
-                ts=batch.ts,
-                actor=draft.actor,
-                fact=draft.fact,
-                schema_version=schema_version,
-                command_id=batch.command_id,
-                correlation_id=batch.correlation_id,
-                causation_id=first if draft.follows and first else None,
-            )
-        )
+    written: list[Recorded[F]] = []
+    lines: list[bytes] = []
+    for draft in drafts:
+        event_id = vocabulary.event_id(head.version + 1)
         if not draft.follows:
             first = event_id
-    return recorded
+        recorded = Recorded(
+            version=head.version + 1,
+            event_id=event_id,
+            ts=batch.ts,
+            actor=draft.actor,
+            fact=draft.fact,
+            schema_version=vocabulary.schema_version,
+            command_id=batch.command_id,
+            correlation_id=batch.correlation_id,
+            causation_id=first if draft.follows and first else None,
+            prev_hash=head.leaf_hash,
+        )
+        line = vocabulary.encode(recorded)
+        written.append(recorded)
+        lines.append(line)
+        head = Head(
+            version=recorded.version,
+            leaf_hash=leaf_hash(line),
+            offset=head.offset + len(line) + 1,
+            line_bytes=len(line),
+            is_chained=recorded.prev_hash is not None,
+        )
+    return written, lines, head

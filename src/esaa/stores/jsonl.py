@@ -17,7 +17,7 @@ from esaa.errors import CorruptLog, StoreError, WrongExpectedVersion
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.recorded import Draft, Recorded
 from esaa.kernel.vocabulary import MalformedLine, Vocabulary
-from esaa.stores.base import START, Batch, Head, record
+from esaa.stores.base import START, Batch, Head, encode_batch
 from esaa.stores.disk import Disk
 
 F = TypeVar("F")
@@ -150,23 +150,7 @@ class JsonlStore(Generic[F]):
             raise WrongExpectedVersion(expected_version, self._head.version)
         if not drafts:
             return ()
-        vocabulary = self._vocabulary
-        ids = [vocabulary.event_id(self._head.version + n) for n in range(1, len(drafts) + 1)]
-        lines: list[bytes] = []
-        written: list[Recorded[F]] = []
-        head = self._head
-        for recorded in record(drafts, head, batch, vocabulary.schema_version, ids):
-            linked = msgspec.structs.replace(recorded, prev_hash=head.leaf_hash)
-            line = vocabulary.encode(linked)
-            lines.append(line)
-            written.append(linked)
-            head = Head(
-                version=linked.version,
-                leaf_hash=leaf_hash(line),
-                offset=head.offset + len(line) + 1,
-                line_bytes=len(line),
-                is_chained=linked.prev_hash is not None,
-            )
+        written, lines, head = encode_batch(drafts, self._head, batch, self._vocabulary)
         missing_feed = self._write(b"\n".join(lines) + b"\n")
         self._head = msgspec.structs.replace(head, offset=head.offset + missing_feed)
         return tuple(written)

@@ -1,0 +1,244 @@
+"""The audit of stored lines: strict JSON, our chain over the stored bytes, and the chain fields of other writers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from esaa.kernel import line_audit
+from esaa.kernel.chain import leaf_hash
+from esaa.kernel.line_audit import audit_lines
+
+MAX = 1 << 20
+
+
+def _found(lines: list[bytes]) -> list[tuple[int, str]]:
+    return [(one.line, one.code) for one in audit_lines(lines, MAX).findings]
+
+
+def _chain(*bodies: dict[str, Any], separators: tuple[str, str] = (",", ":")) -> list[bytes]:
+    lines: list[bytes] = []
+    for body in bodies:
+        linked = {**body, "prev_hash": leaf_hash(lines[-1])} if lines else body
+        lines.append(json.dumps(linked, separators=separators).encode())
+    return lines
+
+
+BODIES = [{"n": number, "x": 1.5} for number in range(6)]
+
+
+def test_chained_lines_have_no_finding_and_the_end_is_known() -> None:
+    lines = _chain(*BODIES)
+
+    audit = audit_lines(lines, MAX)
+
+    assert audit.findings == []
+    assert (audit.lines, audit.leaf_hash, audit.chained_from) == (6, leaf_hash(lines[-1]), 2)
+
+
+def test_empty_log_has_no_end() -> None:
+    audit = audit_lines([], MAX)
+
+    assert (audit.lines, audit.leaf_hash, audit.chained_from, audit.findings) == (0, None, None, [])
+
+
+def test_chain_may_begin_after_another_writers_lines_and_must_go_on_from_there() -> None:
+    own = _chain(*BODIES)
+    foreign = [b'{"a": 1}', b'{"b": 2}\r']
+    joined = [*foreign, json.dumps({"n": 0, "prev_hash": leaf_hash(foreign[-1])}).encode()]
+
+    assert _found(joined) == []
+    assert audit_lines(joined, MAX).chained_from == 3
+    assert _found([*joined, b'{"n":1}']) == [(4, "CHAIN_BROKEN")]
+    assert _found([*own, b'{"n":1,"prev_hash":null}']) == [(7, "CHAIN_BROKEN")]
+
+
+def test_blank_lines_are_no_leaves_and_a_carriage_return_belongs_to_its_line() -> None:
+    lines = _chain(*BODIES)
+    ending = [b'{"n": 1}\r', json.dumps({"prev_hash": leaf_hash(b'{"n": 1}\r')}).encode()]
+
+    assert _found([lines[0], b"", *lines[1:3], b"  \t", b"\r", *lines[3:]]) == []
+    assert _found(ending) == []
+    assert _found([b'{"n": 1}', ending[1]]) == [(2, "CHAIN_BROKEN")]
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_spacing_belongs_to_the_stored_bytes(separators: tuple[str, str]) -> None:
+    lines = _chain(*BODIES, separators=separators)
+
+    assert _found(lines) == []
+    assert _found([lines[0].replace(b"1.5", b"1.50"), *lines[1:]]) == [(2, "CHAIN_BROKEN")]
+
+
+def test_removed_inserted_and_swapped_lines_break_the_chain_where_it_happened() -> None:
+    lines = _chain(*BODIES)
+
+    assert _found(lines[:2] + lines[3:]) == [(3, "CHAIN_BROKEN")]
+    assert _found([*lines[:2], lines[1], *lines[2:]]) == [(3, "CHAIN_BROKEN")]
+    assert _found([lines[0], lines[2], lines[1], *lines[3:]]) == [
+        (2, "CHAIN_BROKEN"),
+        (3, "CHAIN_BROKEN"),
+        (4, "CHAIN_BROKEN"),
+    ]
+    assert _found(lines[1:]) == [(1, "CHAIN_BROKEN")]
+    assert _found(lines[:-1]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"hello",
+        b"\xff",
+        b'{"a":1,"a":2}',
+        b'{"a":NaN}',
+        b'{"a":"\\ud800"}',
+        b"[1]",
+        b"null",
+        b"1",
+        b'"x"',
+        b'{"a": 1} {"b": 2}',
+        b"\xef\xbb\xbf{}",
+        b"[" * 5000,
+    ],
+)
+def test_line_that_is_no_strict_json_object_is_invalid(line: bytes) -> None:
+    assert _found([b"{}", line, b"{}"]) == [(2, "JSONL_INVALID")]
+
+
+def test_line_beyond_the_limit_is_invalid_where_it_is_read_strictly() -> None:
+    long = b'{"a": "' + b"x" * 100 + b'"}'
+
+    assert [one.code for one in audit_lines([long], 50).findings] == ["JSONL_INVALID"]
+
+
+def test_number_of_findings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_audit, "FINDINGS_MAX", 3)
+
+    assert len(_found([b"{"] * 9)) == 3
+
+
+# The chain fields of other writers.
+
+
+def _sorted(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _foreign(*, plain: int = 3, hashed: int = 4, anchor_is_hashed: bool = False) -> list[bytes]:
+    """A log of another writer: plain lines, an anchor over them, then events with their hashes."""
+    lines = [json.dumps({"event_seq": n, "é": 0.5}).encode() for n in range(1, plain + 1)]
+    digest = hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
+    anchor: dict[str, Any] = {
+        "event_seq": plain + 1,
+        "action": "chain.anchor",
+        "payload": {"anchored_through_seq": plain, "anchor_sha256": digest},
+    }
+    previous = digest
+    if anchor_is_hashed:
+        anchor["prev_event_hash"] = digest
+        anchor["event_hash"] = previous = hashlib.sha256(_sorted(anchor)).hexdigest()
+    lines.append(json.dumps(anchor).encode())
+    for number in range(plain + 2, plain + 2 + hashed):
+        event = {"event_seq": number, "title": "é", "x": 1e-05, "prev_event_hash": previous}
+        event["event_hash"] = previous = hashlib.sha256(_sorted(event)).hexdigest()
+        lines.append(json.dumps(event, ensure_ascii=False).encode())
+    return lines
+
+
+@pytest.mark.parametrize("anchor_is_hashed", [True, False])
+def test_foreign_chain_that_holds_has_no_finding(anchor_is_hashed: bool) -> None:
+    lines = _foreign(anchor_is_hashed=anchor_is_hashed)
+
+    assert _found(lines) == []
+    assert _found([lines[0], b"", *lines[1:]]) == []
+
+
+def _edit(line: bytes, **fields: Any) -> bytes:
+    value = json.loads(line)
+    for key, item in fields.items():
+        if item is ...:
+            value.pop(key, None)
+        else:
+            value[key] = item
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+BREAKS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], list[int]]] = {
+    "a plain line was changed": (lambda lines: [_edit(lines[0], event_seq=9), *lines[1:]], [4]),
+    "a plain line was removed": (lambda lines: lines[1:], [3]),
+    "a hashed line was changed": (lambda lines: [*lines[:5], _edit(lines[5], title="e"), *lines[6:]], [6]),
+    "a hashed line was removed": (lambda lines: lines[:5] + lines[6:], [6]),
+    "hashed lines were swapped": (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], [5, 6, 7]),
+    "the first hashed line was removed": (lambda lines: lines[:4] + lines[5:], [5]),
+    "a line without a hash was put in": (lambda lines: [*lines[:6], b'{"event_seq": 7}', *lines[6:]], [7]),
+    "the hash of the last line was taken away": (
+        lambda lines: [*lines[:-1], _edit(lines[-1], event_hash=..., prev_event_hash=...)],
+        [8],
+    ),
+    "the hash is null": (lambda lines: [*lines[:-1], _edit(lines[-1], event_hash=None)], [8]),
+    "the link was taken away": (lambda lines: [*lines[:-1], _edit(lines[-1], prev_event_hash=...)], [8, 8]),
+    "the anchor names lines that are not there": (
+        lambda lines: [
+            *lines[:3],
+            _edit(lines[3], payload={**json.loads(lines[3])["payload"], "anchored_through_seq": 99}),
+            *lines[4:],
+        ],
+        [4],
+    ),
+    "the anchor names no seq": (
+        lambda lines: [
+            *lines[:3],
+            _edit(lines[3], payload={"anchor_sha256": json.loads(lines[3])["payload"]["anchor_sha256"]}),
+            *lines[4:],
+        ],
+        [4],
+    ),
+    "the anchor has no payload": (lambda lines: [*lines[:3], _edit(lines[3], payload=[])], [4]),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_foreign_chain_that_was_broken_is_found_at_its_line(name: str) -> None:
+    change, lines = BREAKS[name]
+
+    found = _found(change(_foreign()))
+
+    assert found == [(line, "CHAIN_BROKEN") for line in lines]
+
+
+def test_anchor_over_fewer_lines_than_stand_before_it_is_not_judged() -> None:
+    lines = _foreign()
+    late = [*lines[:3], b'{"event_seq": 99}', *lines[3:]]
+
+    assert _found(late) == []
+
+
+def test_hashes_without_an_anchor_are_judged_from_the_first_on() -> None:
+    lines = _foreign()[4:]
+
+    assert _found(lines) == []
+    assert _found([lines[0], lines[2]]) == [(2, "CHAIN_BROKEN")]
+
+
+def test_our_own_chain_goes_on_where_the_foreign_one_ends() -> None:
+    lines = _foreign()
+    own = json.dumps({"n": 1, "prev_hash": leaf_hash(lines[-1])}).encode()
+
+    assert _found([*lines, own]) == []
+    assert _found([*lines, own, lines[-1]]) == [(10, "CHAIN_BROKEN")]
+
+
+@pytest.mark.parametrize("inner", [b"1", b"1.5"])
+def test_event_that_is_nested_too_deeply_to_be_hashed_is_broken_and_never_a_crash(inner: bytes) -> None:
+    codes = set()
+    for depth in [*range(850, 1010), 20_000]:
+        line = b'{"event_hash":"x","a":' + b"[" * depth + inner + b"]" * depth + b"}"
+        codes |= {one.code for one in audit_lines([line], MAX).findings}
+
+    assert codes <= {"CHAIN_BROKEN", "JSONL_INVALID"}
+    assert codes

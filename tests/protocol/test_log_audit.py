@@ -1,0 +1,517 @@
+"""The audit of a log's meaning, and of the read models as they lie on disk: every finding, at its line."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pytest
+
+from esaa.contracts.governance import Governance
+from esaa.kernel.findings import Finding
+from esaa.kernel.recorded import Recorded
+from esaa.protocol import verify as verify_module
+from esaa.protocol.facts import (
+    Fact,
+    FileWritten,
+    ForeignRecorded,
+    RunEnded,
+    TaskAmended,
+    TaskCreated,
+    VerificationPassed,
+    ViewMutated,
+)
+from esaa.protocol.issues import issues_json
+from esaa.protocol.lessons import lessons_json
+from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
+from esaa.protocol.roadmap import projection_hash, roadmap_json
+from esaa.protocol.verify import LogAudit
+from tests.scenarios import (
+    IMPL,
+    MONITOR,
+    NOON,
+    ORCHESTRATOR,
+    QA,
+    Story,
+    approved,
+    claimed,
+    completed,
+    created,
+    done,
+    fold,
+    folded,
+    governance,
+    hotfix,
+    in_progress,
+    in_review,
+    record,
+    reported,
+    run_start,
+    story,
+    todo,
+)
+
+
+def _own(events: Iterable[Recorded[Fact]]) -> list[Recorded[Fact]]:
+    """The events as esaa writes them: every line but the first is linked."""
+    return [msgspec.structs.replace(one, prev_hash="x" if one.version > 1 else None) for one in events]
+
+
+def _audit(events: Iterable[Recorded[Fact]], rules: Governance | None = None, *, hash_all: bool = True) -> LogAudit:
+    audit = LogAudit(rules, hash_all=hash_all, last_verified=None)
+    for line, event in enumerate(events, start=1):
+        audit.feed(event, line)
+    return audit
+
+
+def _found(audit: LogAudit) -> list[tuple[str, str, int | None]]:
+    return [(one.code, one.severity, one.line) for one in audit.findings]
+
+
+def _one(audit: LogAudit) -> Finding:
+    (finding,) = audit.findings
+    return finding
+
+
+LIFE: tuple[Story, ...] = (
+    run_start(),
+    *done(outputs=["src/a.py"]),
+    *in_progress("T-2", "spec"),
+    ViewMutated(target="roadmap", change="projected"),
+    RunEnded(status="failed"),
+)
+
+
+def test_log_that_keeps_the_rules_has_no_findings() -> None:
+    for events in (story(*LIFE), _own(story(*LIFE))):
+        audit = _audit(events, governance())
+
+        assert audit.findings == []
+        assert audit.events == len(LIFE)
+        assert projection_hash(audit.state) == projection_hash(folded(*LIFE))
+
+
+# Seq, ids, times.
+
+
+def test_gap_and_repetition_of_a_seq_are_found_where_they_stand() -> None:
+    events = story(created("T-1"), created("T-2"), created("T-3"), created("T-4"))
+    gap = _audit([events[0], events[2], events[3]])
+    twice = _audit([events[0], events[1], events[1], events[2]])
+
+    assert _found(gap) == [("EVENT_SEQ_INVALID", "error", 2)]
+    assert ("EVENT_SEQ_INVALID", "error", 3) in _found(twice)
+    assert {one.effect for one in gap.findings} == {"corrupted"}
+
+
+def test_line_that_could_not_be_read_takes_one_seq() -> None:
+    events = story(created("T-1"), created("T-2"), created("T-3"))
+    audit = LogAudit(None, hash_all=True, last_verified=None)
+    audit.feed(events[0], 1)
+    audit.skip()
+    audit.feed(events[2], 3)
+
+    assert audit.findings == []
+
+
+def _with_ids(*ids: str, own: bool = False) -> LogAudit:
+    events = [
+        msgspec.structs.replace(event, event_id=event_id)
+        for event, event_id in zip(story(*[created(f"T-{number}") for number in range(len(ids))]), ids, strict=True)
+    ]
+    return _audit(_own(events) if own else events)
+
+
+@pytest.mark.parametrize(
+    ("ids", "lines"),
+    [
+        (["EV-00000001", "EV-00000002"], []),
+        (["EV-00000001", "EV-00000001"], [2]),
+        (["a", "b", "a"], [3]),
+        (["EV-00000003", "EV-00000002", "EV-00000003"], [3]),
+        (["EV-00000002", "EV-00000002"], [2]),
+        (["EV-00000000", "EV-00000001", "EV-00000002"], []),
+        (["EV-00000001", "EV-00000003", "EV-00000002"], []),
+        (["EV-1", "EV-00000001"], []),
+        (["EV-00000001", "EV-000000001"], []),
+        (["EV-00000001", "EV-" + "9" * 5000], []),
+    ],
+)
+def test_id_that_was_used_before_is_found_and_an_unusual_one_is_not(ids: list[str], lines: list[int]) -> None:
+    assert _found(_with_ids(*ids)) == [("EVENT_ID_DUPLICATE", "error", line) for line in lines]
+
+
+def test_unusual_id_in_our_own_log_is_an_error() -> None:
+    assert _found(_with_ids("EV-00000001", "b", own=True)) == [("EVENT_ID_INVALID", "error", 2)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "goes_back"),
+    [
+        ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z", False),
+        ("2026-03-01T12:00:00Z", "2026-03-01T11:59:59Z", True),
+        ("2026-03-01T12:00:00Z", "2026-03-01T09:00:00-03:00", False),
+        ("2026-03-01T12:00:00-03:00", "2026-03-01T11:00:00-03:00", True),
+    ],
+)
+def test_time_that_goes_back_is_an_error_in_our_log_and_a_warning_in_anothers(
+    first: str, second: str, goes_back: bool
+) -> None:
+    events = story((created("T-1"), ORCHESTRATOR, first), (created("T-2"), ORCHESTRATOR, second))
+
+    assert _found(_audit(events)) == ([("TIME_GOES_BACK", "warning", 2)] if goes_back else [])
+    assert _found(_audit(_own(events))) == ([("TIME_GOES_BACK", "error", 2)] if goes_back else [])
+
+
+# Done is done; transitions; locks.
+
+
+@pytest.mark.parametrize("fact", [claimed(), completed(), approved(), created(), hotfix("T-1")])
+@pytest.mark.parametrize("own", [True, False])
+def test_act_on_a_done_task_is_an_error_in_every_log(fact: Fact, own: bool) -> None:
+    events = story(*done(), fact)
+
+    finding = _one(_audit(_own(events) if own else events))
+
+    assert (finding.code, finding.severity, finding.effect, finding.line) == (
+        "IMMUTABLE_DONE_VIOLATION",
+        "error",
+        "corrupted",
+        5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "fact", "code"),
+    [
+        (todo(), completed(), "INVALID_TRANSITION"),
+        (todo(), approved(), "INVALID_TRANSITION"),
+        (in_progress(), claimed(), "INVALID_TRANSITION"),
+        (in_progress(), approved(), "INVALID_TRANSITION"),
+        (in_review(), claimed(), "INVALID_TRANSITION"),
+        (in_review(), completed(), "INVALID_TRANSITION"),
+        (todo(), claimed("T-9"), "TASK_NOT_FOUND"),
+        (todo(), completed("T-9"), "TASK_NOT_FOUND"),
+        (todo(), created(), "DUPLICATE_TASK"),
+        (todo(), hotfix("T-1"), "DUPLICATE_TASK"),
+    ],
+)
+def test_impossible_act_is_an_error_in_our_log_and_a_warning_in_anothers(
+    given: tuple[Story, ...], fact: Fact, code: str
+) -> None:
+    events = story(*given, fact)
+
+    assert _found(_audit(events)) == [(code, "warning", len(events))]
+    assert _found(_audit(_own(events))) == [(code, "error", len(events))]
+
+
+def test_delivery_by_somebody_else_breaks_the_lock_in_our_log() -> None:
+    events = story(*in_progress(), (completed(), "agent-other"))
+
+    assert _found(_audit(_own(events))) == [("LOCK_VIOLATION", "error", 3)]
+    assert _found(_audit(events)) == []
+
+
+# Vocabulary.
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "is_known"),
+    [
+        ("0.4.1", "runner.metrics", True),
+        ("0.4.1", "actor.bootstrap", True),
+        ("0.4.1", "plugin.anything", True),
+        ("0.4.1", "roadmap.import", True),
+        ("0.4.1", "chain.anchor", True),
+        ("0.4.1", "attempt.create", False),
+        ("0.4.1", "fly", False),
+        ("0.4.0", "runner.metrics", False),
+        ("0.3.0", "attempt.create", True),
+        ("0.3.0", "orchestrator.dispatch", True),
+        ("0.3.0", "runner.metrics", False),
+    ],
+)
+@pytest.mark.parametrize("position", ["first", "later"])
+def test_action_of_another_vocabulary_is_a_warning_where_the_version_does_not_know_it(
+    version: str, name: str, is_known: bool, position: str
+) -> None:
+    facts = [ForeignRecorded(name=name)] if position == "first" else [run_start(), ForeignRecorded(name=name)]
+
+    found = _found(_audit(story(*facts, schema_version=version)))
+
+    assert found == ([] if is_known else [("UNKNOWN_ACTION", "warning", len(facts))])
+
+
+def test_version_of_the_first_event_decides_which_actions_are_known() -> None:
+    events = [record(run_start(), 1), record(ForeignRecorded(name="runner.metrics"), 2, schema_version="0.4.1")]
+
+    assert _found(_audit(events)) == [("UNKNOWN_ACTION", "warning", 2)]
+
+
+def test_amendment_is_judged_by_the_task_and_the_version() -> None:
+    amended = TaskAmended(task_id="T-1", title="x")
+
+    assert _found(_audit(story(*todo(), amended, schema_version="0.4.1"))) == []
+    assert _found(_audit(story(*todo(), amended))) == [("UNKNOWN_ACTION", "warning", 2)]
+    for given in ((), in_progress(), done()):
+        events = story(*given, amended, schema_version="0.4.1")
+        assert _found(_audit(events))[-1:] == [("INVALID_TRANSITION", "warning", len(events))]
+        if given:
+            assert _found(_audit(_own(events))) == [("INVALID_TRANSITION", "error", len(events))]
+
+
+# Authority.
+
+
+@pytest.mark.parametrize(
+    ("fact", "actor", "is_usurped"),
+    [
+        (claimed(), IMPL, False),
+        (claimed(), ORCHESTRATOR, True),
+        (claimed(), "stranger", True),
+        (claimed(), MONITOR, True),
+        (reported(), MONITOR, False),
+        (reported(), QA, False),
+        (reported(), ORCHESTRATOR, True),
+        (RunEnded(status="failed"), IMPL, True),
+        (TaskCreated(task_id="T-2", task_kind="impl", title="t"), QA, True),
+        (VerificationPassed(), MONITOR, True),
+        (ForeignRecorded(name="plugin.x"), IMPL, False),
+        (TaskAmended(task_id="T-1", title="x"), IMPL, True),
+        (TaskAmended(task_id="T-1", title="x"), ORCHESTRATOR, False),
+    ],
+)
+def test_who_may_write_what_is_judged_by_the_contract(fact: Fact, actor: str, is_usurped: bool) -> None:
+    events = story(*todo(), (fact, actor), schema_version="0.4.1")
+
+    found = [one for one in _audit(events, governance()).findings if one.code == "AUTHORITY_VIOLATION"]
+
+    assert [(one.severity, one.effect, one.line) for one in found] == (
+        [("error", "corrupted", 2)] if is_usurped else []
+    )
+    assert "AUTHORITY_VIOLATION" not in [one.code for one in _audit(events).findings]
+
+
+# Boundaries of writes.
+
+
+def _written(*paths: str, task_id: str = "T-1", effects: Any = ...) -> FileWritten:
+    made = [{"path": path, "after_sha256": "0" * 64} for path in paths] if effects is ... else effects
+    return FileWritten(task_id=task_id, files=paths, effects=made)
+
+
+@pytest.mark.parametrize(
+    ("fact", "count"),
+    [
+        (_written("src/a.py", "tests/a.py"), 0),
+        (_written("docs/a.md"), 1),
+        (_written(".roadmap/activity.jsonl"), 1),
+        (_written("src/../x"), 1),
+        (_written("src/a.py", "docs/a", "/etc/passwd"), 2),
+        (_written("src/a.py", task_id="T-9"), 1),
+        (_written("src/a.py", effects=[{"path": "docs/hidden.md", "after_sha256": "0" * 64}]), 1),
+        (_written("src/a.py", effects=[{"path": "src/a.py"}, "strange", {"after_sha256": 1}]), 1),
+        (_written("src/a.py", effects=None), 0),
+    ],
+)
+def test_every_written_path_is_judged_by_the_boundary_of_its_task(fact: FileWritten, count: int) -> None:
+    events = story(*in_progress(), fact)
+
+    assert _found(_audit(events, governance())) == [("BOUNDARY_VIOLATION", "error", 3)] * count
+    assert _audit(events).findings == []
+
+
+def test_last_digest_of_each_file_is_kept_and_writes_without_effects_are_counted() -> None:
+    audit = _audit(
+        story(
+            *in_progress(),
+            FileWritten(task_id="T-1", files=("src/a",), effects=[{"path": "src/a", "after_sha256": "1"}]),
+            FileWritten(task_id="T-1", files=("src/b",)),
+            FileWritten(task_id="T-1", files=("src/a",), effects=[{"path": "src/a", "after_sha256": "2"}]),
+            FileWritten(task_id="T-1", files=("src/c",), effects=[]),
+        )
+    )
+
+    assert audit.file_digests == {"src/a": ("2", 5)}
+    assert audit.writes_without_effects == 2
+
+
+# Historical hashes.
+
+
+def _passed(*given: Story) -> VerificationPassed:
+    return VerificationPassed(projection_hash_sha256=projection_hash(folded(*given)))
+
+
+def test_false_verification_is_a_warning_at_its_line_and_true_ones_are_not() -> None:
+    events = story(*todo(), _passed(*todo()), claimed(), _passed(*todo()), completed())
+
+    audit = _audit(events)
+
+    assert (audit.hashes, audit.hashes_recomputed) == (2, 2)
+    finding = _one(audit)
+    assert (finding.code, finding.severity, finding.effect, finding.line) == ("VERIFY_NOT_OK", "warning", "mismatch", 4)
+
+
+def test_plain_audit_recomputes_what_it_can_afford_and_always_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_module, "FREE_TASK_HASHES", 0)
+    tasks = [created(f"T-{number}") for number in range(50)]
+    false = VerificationPassed(projection_hash_sha256="0" * 64)
+    events = story(*tasks, *[false] * 40)
+
+    plain = LogAudit(None, hash_all=False, last_verified=90)
+    for line, event in enumerate(events, start=1):
+        plain.feed(event, line)
+    everything = _audit(events)
+
+    assert plain.hashes == everything.hashes == everything.hashes_recomputed == 40
+    assert 0 < plain.hashes_recomputed < 40
+    assert plain.findings[-1].line == 90
+
+
+# Room for findings.
+
+
+def test_flood_of_warnings_does_not_hide_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_module, "FINDINGS_MAX", 3)
+    events = story(run_start(), *[ForeignRecorded(name="fly")] * 9, *done(), claimed())
+
+    assert [one.severity for one in _audit(events).findings] == ["warning"] * 3 + ["error"]
+
+
+# Read models on disk.
+
+
+def _after(*given: Story, own: bool = True) -> LogAudit:
+    events = story(*given)
+    return _audit(_own(events) if own else events)
+
+
+def _roadmap_found(data: bytes, *, own: bool = True) -> list[tuple[str, str, str]]:
+    audit = _after(*LIFE, own=own)
+    audit_roadmap(audit, io.BytesIO(data))
+    return [(one.code, one.severity, one.message) for one in audit.findings]
+
+
+def _changed(data: bytes, *path: str | int, to: Any) -> bytes:
+    document = json.loads(data)
+    here = document
+    for step in path[:-1]:
+        here = here[step]
+    if to is ...:
+        del here[path[-1]]
+    else:
+        here[path[-1]] = to
+    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+ROADMAP = roadmap_json(folded(*LIFE))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_roadmap_that_is_the_projection_has_no_finding(own: bool) -> None:
+    assert _roadmap_found(ROADMAP, own=own) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "where"),
+    [
+        (_changed(ROADMAP, "tasks", 0, "status", to="todo"), "/tasks/0/status"),
+        (_changed(ROADMAP, "tasks", 0, "verification", "checks", 0, to="no"), "/tasks/0/verification/checks/0"),
+        (_changed(ROADMAP, "tasks", 1, to=...), "/tasks (1 items where 2 belong)"),
+        (_changed(ROADMAP, "tasks", 0, "extra", to=None), "/tasks/0/extra"),
+        (_changed(ROADMAP, "tasks", 0, "title", to=...), "/tasks/0/title"),
+        (_changed(ROADMAP, "indexes", "by_status", "done", to=1.0), "/indexes/by_status/done"),
+        (
+            _changed(ROADMAP, "tasks", 0, "immutability", "done_is_immutable", to=1),
+            "/tasks/0/immutability/done_is_immutable",
+        ),
+        (_changed(ROADMAP, "project", "name", to="x" * 100), "/project/name"),
+        (_changed(ROADMAP, "meta", "schema_version", to="0.4.1"), "/meta/schema_version"),
+        (_changed(ROADMAP, "meta", to=[]), "/meta"),
+        (b"[]", "/"),
+        (b"null", "/"),
+        (b"7", "/"),
+        (b'"roadmap"', "/"),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_roadmap_whose_hashed_part_differs_is_a_mismatch_in_every_log(data: bytes, where: str, own: bool) -> None:
+    ((code, severity, message),) = _roadmap_found(data, own=own)
+
+    assert (code, severity) == ("READ_MODEL_DIFFERS", "error")
+    assert where in message
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_roadmap_that_differs_outside_the_hashed_part_is_an_error_in_our_log_only(own: bool) -> None:
+    ((_, severity, message),) = _roadmap_found(_changed(ROADMAP, "meta", "updated_at", to="never"), own=own)
+
+    assert severity == ("error" if own else "warning")
+    assert "/meta/updated_at" in message
+
+
+@pytest.mark.parametrize(
+    "data", [ROADMAP + b" ", ROADMAP[:-1], ROADMAP.replace(b"\n  ", b"\n"), json.dumps(json.loads(ROADMAP)).encode()]
+)
+def test_right_values_in_other_bytes_are_an_error_in_our_log_and_nothing_in_anothers(data: bytes) -> None:
+    assert [one[1:] for one in _roadmap_found(data)] == [
+        ("error", "roadmap.json holds the right values in other bytes")
+    ]
+    assert _roadmap_found(data, own=False) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"a":1,"a":2}', b"\xff", ROADMAP + b"{}"])
+def test_roadmap_that_is_not_strict_json_is_an_error_in_every_log(data: bytes) -> None:
+    for own in (True, False):
+        ((_, severity, message),) = _roadmap_found(data, own=own)
+
+        assert severity == "error"
+        assert "is not strict JSON" in message
+
+
+@pytest.mark.parametrize(("check", "render"), [(audit_issues, issues_json), (audit_lessons, lessons_json)])
+@pytest.mark.parametrize("own", [True, False])
+def test_issues_and_lessons_are_compared_whole(check: Any, render: Any, own: bool) -> None:
+    right = render(fold(story(*LIFE)))
+
+    def found(data: bytes) -> list[tuple[str, str]]:
+        audit = _after(*LIFE, own=own)
+        check(audit, data)
+        return [(one.severity, one.message) for one in audit.findings]
+
+    difference = "error" if own else "warning"
+    assert found(right) == []
+    assert [one[0] for one in found(_changed(right, "meta", "updated_at", to="x"))] == [difference]
+    assert [one[0] for one in found(right + b"\n")] == (["error"] if own else [])
+    assert [one[0] for one in found(b"null")] == [difference]
+    assert [one[0] for one in found(b"[]")] == [difference]
+    assert [one[0] for one in found(b"{")] == ["error"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_missing_read_model_is_named(own: bool) -> None:
+    audit = _after(*LIFE, own=own)
+
+    audit_missing(audit, "issues.json")
+
+    finding = _one(audit)
+    assert (finding.code, finding.severity, finding.where, finding.line) == (
+        "READ_MODEL_DIFFERS",
+        "error" if own else "warning",
+        "issues.json",
+        None,
+    )
+
+
+def test_long_values_are_shortened_in_a_message() -> None:
+    ((_, _, message),) = _roadmap_found(_changed(ROADMAP, "project", "name", to="x" * 1000))
+
+    assert len(message) < 300
+
+
+def test_everything_happens_at_noon() -> None:
+    assert {event.ts for event in story(*LIFE)} == {NOON}
