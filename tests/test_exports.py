@@ -38,7 +38,7 @@ def test_name_imports_from_its_home(name: str) -> None:
 
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Orchestra'"):
-        esaa.Orchestra
+        _ = esaa.Orchestra
 
 
 def test_import_loads_nothing_heavy() -> None:

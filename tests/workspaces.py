@@ -85,7 +85,7 @@ def reopen(
     """The workspace again, as another process would open it. The user's configuration lies beside the project."""
     return open_workspace(
         root,
-        Config(config_dir=str(root.parent / f"{root.name}-config"), lock_timeout_s=lock_timeout_s),
+        Config(config_dir=str(root.parent / "config"), lock_timeout_s=lock_timeout_s),
         clock=clock or ManualClock(MORNING),
         disk=disk or Disk(),
     )

@@ -103,7 +103,9 @@ def test_program_that_reads_nothing_may_answer_all_the_same(tmp_path: Path) -> N
 
 
 def test_exit_code_and_last_words_are_told(tmp_path: Path) -> None:
-    agent = program(tmp_path, 'import sys; print("first\\n" * 5000 + "no key", file=sys.stderr); print("{}"); sys.exit(3)')
+    agent = program(
+        tmp_path, 'import sys; print("first\\n" * 5000 + "no key", file=sys.stderr); print("{}"); sys.exit(3)'
+    )
     with pytest.raises(AgentCrashed, match=r"exit code 3: no key"):
         ask(agent)
     agent = program(tmp_path, "import sys; sys.exit(1)")
@@ -179,7 +181,8 @@ def test_complaints_without_end_do_not_fill_the_memory_or_hold_up_the_answer(tmp
 FAMILY = """
 import os, subprocess, sys, time
 from pathlib import Path
-child = "import os, time; from pathlib import Path; Path('{name}').write_text(str(os.getpid()) + chr(10)); time.sleep(600)"
+child = "import os, time; from pathlib import Path; "
+child += "Path('{name}').write_text(str(os.getpid()) + chr(10)); time.sleep(600)"
 subprocess.Popen([sys.executable, "-c", child]{options})
 while not Path("{name}").exists():
     time.sleep(0.01)

@@ -40,6 +40,18 @@ print(json.dumps(answer))
 """A program as an agent. It waits while the file `hold` names what it is asked to do."""
 
 
+HOLDER = """
+import fcntl, os, sys
+
+with open(sys.argv[1], "w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print(os.getpid(), file=file, flush=True)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+"""Holds the writer's lock until its input ends."""
+
+
 @pytest.fixture
 def commanded(planned: Workbench) -> Workbench:
     """The planned workspace with a real program behind every actor."""
@@ -261,8 +273,7 @@ def test_a_second_writer_is_told_who_holds_the_lock(planned: Workbench, monkeypa
         [
             sys.executable,
             "-c",
-            "import fcntl, os, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); f.write(f'{os.getpid()}\\n');"
-            "f.flush(); print('held', flush=True); sys.stdin.read()",
+            HOLDER,
             str(planned.roadmap / ".esaa" / "lock"),
         ],
         stdin=subprocess.PIPE,
@@ -346,6 +357,20 @@ def test_a_killed_run_is_finished_by_the_next(commanded: Workbench, held: str) -
     asked = (esaa.root / "asked.txt").read_text()
     assert asked.count(f"{held} T-1\n") == 2, "what was under way is asked again"
     assert asked.count("review T-2\n") == 1, "and nothing that was finished"
+    esaa.assert_sound()
+
+
+@pytest.mark.parametrize("events", [21, 26, 33, 40])
+def test_a_run_killed_anywhere_is_finished_by_the_next(commanded: Workbench, events: int) -> None:
+    """Killed as soon as the log has grown so far, wherever the process is by then."""
+    esaa = commanded
+    process = esaa.start("run", "--agent", "scripted")
+    while process.poll() is None and len(esaa.log.read_bytes().splitlines()) < events:
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=SUBPROCESS_TIMEOUT_S)
+    esaa.ok("run", "--agent", "scripted")
+    assert set(esaa.ok("status", "--json").answer["tasks"]["by_status"]) == {"done"}
     esaa.assert_sound()
 
 

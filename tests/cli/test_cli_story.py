@@ -66,7 +66,6 @@ def test_landing_leaves_the_original_task_untouched(landing: Workbench) -> None:
     assert all(event["payload"].get("task_id") != original for event in later)
     task = landing.ok("status", str(original), "--json").answer["task"]
     assert task["status"] == "done"
-    assert not any(event["payload"].get("task_id") == original for event in later)
 
 
 def test_landing_delivers_a_page_whose_tests_pass(landing: Workbench) -> None:

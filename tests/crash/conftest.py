@@ -7,11 +7,11 @@ from functools import cache
 
 import pytest
 
-from esaa.contracts import load
+from esaa.contracts.strict_yaml import loads_yaml
 
 
 @pytest.fixture(scope="session", autouse=True)
 def parsed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load, "loads_yaml", cache(load.loads_yaml))
+        patch.setattr("esaa.contracts.load.loads_yaml", cache(loads_yaml))
         yield

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from esaa.errors import CorruptLog
-from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.canonical import canonical, sha256_hex
 from esaa.protocol.commands import ResolveIssue
 from esaa.runtime.clock import ManualClock
 from esaa.runtime.workspace import Workspace
@@ -26,7 +26,6 @@ from tests.workspaces import (
     log_lines,
     make_workspace,
     new_task,
-    payloads,
     reopen,
     result,
     submit,
@@ -101,21 +100,24 @@ def test_log_cut_at_every_byte_of_its_last_batch_is_mended(batches: dict[str, La
     for size in range(closed + 1):
         root = tmp_path / "cut"
         batch.cut(root, size)
-        codes = {finding.code for finding in verdict(root).findings}
+        # The log is looked at after every cut, the rest of the workspace after those that may differ.
+        is_looked_at = size % 20 == 0 or any(abs(size - at) < 3 for at in batch.borders())
+        codes = {finding.code for finding in verdict(root).findings} if is_looked_at else None
         with reopen(root, disk=CountingDisk()).writing() as notices:
             pass
-        if size % 16 == 0 or any(abs(size - at) < 3 for at in batch.borders()):
+        if is_looked_at:
             assert_sound(root)
         after = log_bytes(root)
         if size == 0:
             assert after == before
         elif size == closed:
             assert after == before + batch.data
+            assert codes is not None
             assert {"FILE_DIFFERS"} <= codes <= {"FILE_DIFFERS", "READ_MODEL_DIFFERS"}
             assert (root / "src" / "a.txt").read_bytes() == b"wrong\n"
         else:
             assert after.startswith(before), size
-            assert {"TORN_TAIL", "UNCLOSED_BATCH"} & codes, size
+            assert codes is None or {"TORN_TAIL", "UNCLOSED_BATCH"} & codes, size
             assert not (root / "src" / "a.txt").exists(), "an unfinished decision has no effect (INV-002)"
             repairs = [json.loads(line) for line in after[len(before) :].splitlines()]
             assert len(repairs) == len(notices) >= 1
@@ -151,7 +153,7 @@ def test_reader_sees_a_torn_tail_and_leaves_it(batches: dict[str, LastBatch], tm
     root = tmp_path / "cut"
     batches[FILES].cut(root, 100)
     data = log_bytes(root)
-    assert [finding.code for finding in verdict(root).findings][0] == "TORN_TAIL"
+    assert verdict(root).findings[0].code == "TORN_TAIL"
     with pytest.raises(Exception, match="torn line"):
         reopen(root).state()
     assert log_bytes(root) == data
@@ -239,7 +241,7 @@ def test_damage_before_the_tail_halts_with_a_copy_and_nothing_is_written(tmp_pat
     shutil.rmtree(root / ".roadmap" / ".esaa")
     workspace = reopen(root)
     for _ in range(2):
-        with pytest.raises(CorruptLog, match="line 9") as caught:
+        with pytest.raises(CorruptLog, match="line 8") as caught:
             submit(workspace, "agent-impl", result("claim", "T-1"))
         assert caught.value.exit_code == 4
         (copy,) = (root / ".roadmap" / "snapshots").glob("*.jsonl")
@@ -276,23 +278,23 @@ def test_reader_that_saw_a_batch_which_was_taken_back_folds_anew(batches: dict[s
         assert_sound(root)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="unclosed_act() does not know that the refusal which uses up the attempts brings a report"
-)
 def test_last_refusal_that_was_cut_off_from_its_issue_leaves_a_task_that_can_be_freed(tmp_path: Path) -> None:
     root = tmp_path / "project"
     workspace = make_workspace(root, [new_task("T-1")], edits=NO_COOLDOWN)
     submit(workspace, "agent-impl", result("claim", "T-1"))
-    for _ in range(3):
-        refuse(workspace)
+    refuse(workspace)
+    refuse(workspace)
+    shutil.copytree(root, tmp_path / "cut")
+    refuse(workspace)
     assert actions(root)[-3:] == ["output.rejected", "issue.report", "orchestrator.view.mutate"]
     lines = log_bytes(root).splitlines(keepends=True)
-    (root / ".roadmap" / "activity.jsonl").write_bytes(b"".join(lines[:-2]))
-    again = reopen(root)
+    (tmp_path / "cut" / ".roadmap" / "activity.jsonl").write_bytes(b"".join(lines[:-2]))
+    again = reopen(tmp_path / "cut")
     with again.writing():
         pass
-    if len(payloads(root, "output.rejected")) < 3:
-        refuse(again)
+    receipt = submit(again, "agent-impl", result("complete", "T-1", files={".git/x": "no"}))
+    assert receipt.rejected is not None
+    assert receipt.rejected.error_code == "MAX_ATTEMPTS_EXCEEDED"
     assert again.commit(ResolveIssue(issue_id="ISS-ATTEMPTS-T-1")).rejected is None
 
 
@@ -300,3 +302,22 @@ def refuse(workspace: Workspace) -> None:
     receipt = submit(workspace, "agent-impl", result("complete", "T-1", files={".git/x": "no"}))
     assert receipt.rejected is not None
     assert receipt.rejected.error_code == "BOUNDARY_VIOLATION"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\n\r\n"])
+def test_log_of_another_writer_is_opened_again_and_again_however_it_ends(tmp_path: Path, end: bytes) -> None:
+    root = tmp_path / "project"
+    make_workspace(root, [new_task("T-1")])
+    path = root / ".roadmap" / "activity.jsonl"
+    theirs = log_lines(root)
+    for event in theirs:
+        event.pop("prev_hash", None)
+    path.write_bytes(b"\n".join(canonical(event) for event in theirs) + end)
+    for _ in range(2):
+        with reopen(root).writing() as notices:
+            assert notices == []
+    assert submit(reopen(root), "agent-impl", result("claim", "T-1")).rejected is None
+    with reopen(root).writing() as notices:
+        assert notices == []
+    found = verdict(root)
+    assert found.verify_status == "ok", found.findings

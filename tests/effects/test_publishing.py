@@ -232,9 +232,7 @@ def test_failing_disk_is_a_storage_error_and_running_again_goes_on(project: Proj
 
 
 @pytest.mark.parametrize("death", ["before", "torn", "after"])
-def test_killed_publication_leaves_whole_files_and_is_finished_by_running_again(
-    project: Project, death: Death
-) -> None:
+def test_killed_publication_leaves_whole_files_and_is_finished_by_running_again(project: Project, death: Death) -> None:
     def effects_of(one: Project) -> list[FileEffect]:
         return [one.effect(f"src/{name}.txt", b"old", name.encode() * 1000) for name in "abc"]
 

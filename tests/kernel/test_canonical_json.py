@@ -66,10 +66,10 @@ def test_struct_is_printed_as_its_fields_without_the_absent_ones() -> None:
     assert canonical(_Point(y=0, x=10**30)) == b'{"x":' + str(10**30).encode() + b',"y":0}'
 
 
-@pytest.mark.parametrize("value", ["\ud800", {"a": "\udfff"}, 10**5000])
+@pytest.mark.parametrize("value", ["\ud800", {"a": "\udfff"}, pytest.param(10**5000, id="endless")])
 def test_what_is_no_json_raises_and_is_never_printed_as_something_else(value: Any) -> None:
     for render in (canonical, compact, pretty):
-        with pytest.raises(ValueError, match="surrogates|digits"):
+        with pytest.raises(ValueError, match=r"surrogates|digits"):
             render(value)
 
 

@@ -11,13 +11,33 @@ import pytest
 
 from esaa.kernel import line_audit
 from esaa.kernel.chain import leaf_hash
-from esaa.kernel.line_audit import audit_lines
+from esaa.kernel.line_audit import LineAudit, audit_lines
 
 MAX = 1 << 20
 
 
+class _Reader:
+    """Notes what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[int | None] = []
+
+    def feed(self, event: dict[str, Any], line: int) -> None:
+        """A line that is a JSON object."""
+        assert isinstance(event, dict)
+        self.seen.append(line)
+
+    def skip(self) -> None:
+        """A line that is none."""
+        self.seen.append(None)
+
+
+def _audit(lines: list[bytes], line_bytes_max: int = MAX) -> LineAudit:
+    return audit_lines(lines, line_bytes_max, _Reader())
+
+
 def _found(lines: list[bytes]) -> list[tuple[int, str]]:
-    return [(one.line, one.code) for one in audit_lines(lines, MAX).findings]
+    return [(one.line, one.code) for one in _audit(lines).findings]
 
 
 def _chain(*bodies: dict[str, Any], separators: tuple[str, str] = (",", ":")) -> list[bytes]:
@@ -34,14 +54,23 @@ BODIES = [{"n": number, "x": 1.5} for number in range(6)]
 def test_chained_lines_have_no_finding_and_the_end_is_known() -> None:
     lines = _chain(*BODIES)
 
-    audit = audit_lines(lines, MAX)
+    audit = _audit(lines)
 
     assert audit.findings == []
-    assert (audit.lines, audit.leaf_hash, audit.chained_from) == (6, leaf_hash(lines[-1]), 2)
+    assert (audit.lines, audit.events, audit.leaf_hash, audit.chained_from) == (6, 6, leaf_hash(lines[-1]), 2)
+
+
+def test_reader_sees_every_line_but_the_blank_ones_and_is_told_of_those_that_are_no_objects() -> None:
+    reader = _Reader()
+
+    audit = audit_lines([b"{}", b"", b"[1]", b'{"a": 1}', b"{", b" "], MAX, reader)
+
+    assert reader.seen == [1, None, 4, None]
+    assert (audit.lines, audit.events) == (6, 4)
 
 
 def test_empty_log_has_no_end() -> None:
-    audit = audit_lines([], MAX)
+    audit = _audit([])
 
     assert (audit.lines, audit.leaf_hash, audit.chained_from, audit.findings) == (0, None, None, [])
 
@@ -52,7 +81,7 @@ def test_chain_may_begin_after_another_writers_lines_and_must_go_on_from_there()
     joined = [*foreign, json.dumps({"n": 0, "prev_hash": leaf_hash(foreign[-1])}).encode()]
 
     assert _found(joined) == []
-    assert audit_lines(joined, MAX).chained_from == 3
+    assert _audit(joined).chained_from == 3
     assert _found([*joined, b'{"n":1}']) == [(4, "CHAIN_BROKEN")]
     assert _found([*own, b'{"n":1,"prev_hash":null}']) == [(7, "CHAIN_BROKEN")]
 
@@ -63,7 +92,7 @@ def test_blank_lines_are_no_leaves_and_a_carriage_return_belongs_to_its_line() -
 
     assert _found([lines[0], b"", *lines[1:3], b"  \t", b"\r", *lines[3:]]) == []
     assert _found(ending) == []
-    assert _found([b'{"n": 1}', ending[1]]) == [(2, "CHAIN_BROKEN")]
+    assert _found([b'{"n": 1}', ending[1]]) == [(1, "CHAIN_BROKEN")]
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
@@ -71,18 +100,18 @@ def test_spacing_belongs_to_the_stored_bytes(separators: tuple[str, str]) -> Non
     lines = _chain(*BODIES, separators=separators)
 
     assert _found(lines) == []
-    assert _found([lines[0].replace(b"1.5", b"1.50"), *lines[1:]]) == [(2, "CHAIN_BROKEN")]
+    assert _found([lines[0].replace(b"1.5", b"1.50"), *lines[1:]]) == [(1, "CHAIN_BROKEN")]
 
 
-def test_removed_inserted_and_swapped_lines_break_the_chain_where_it_happened() -> None:
+def test_chain_is_broken_at_the_line_before_the_one_that_does_not_follow() -> None:
     lines = _chain(*BODIES)
 
-    assert _found(lines[:2] + lines[3:]) == [(3, "CHAIN_BROKEN")]
-    assert _found([*lines[:2], lines[1], *lines[2:]]) == [(3, "CHAIN_BROKEN")]
+    assert _found(lines[:2] + lines[3:]) == [(2, "CHAIN_BROKEN")]
+    assert _found([*lines[:2], lines[1], *lines[2:]]) == [(2, "CHAIN_BROKEN")]
     assert _found([lines[0], lines[2], lines[1], *lines[3:]]) == [
+        (1, "CHAIN_BROKEN"),
         (2, "CHAIN_BROKEN"),
         (3, "CHAIN_BROKEN"),
-        (4, "CHAIN_BROKEN"),
     ]
     assert _found(lines[1:]) == [(1, "CHAIN_BROKEN")]
     assert _found(lines[:-1]) == []
@@ -113,7 +142,7 @@ def test_line_that_is_no_strict_json_object_is_invalid(line: bytes) -> None:
 def test_line_beyond_the_limit_is_invalid_where_it_is_read_strictly() -> None:
     long = b'{"a": "' + b"x" * 100 + b'"}'
 
-    assert [one.code for one in audit_lines([long], 50).findings] == ["JSONL_INVALID"]
+    assert [one.code for one in _audit([long], 50).findings] == ["JSONL_INVALID"]
 
 
 def test_number_of_findings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +267,7 @@ def test_event_that_is_nested_too_deeply_to_be_hashed_is_broken_and_never_a_cras
     codes = set()
     for depth in [*range(850, 1010), 20_000]:
         line = b'{"event_hash":"x","a":' + b"[" * depth + inner + b"]" * depth + b"}"
-        codes |= {one.code for one in audit_lines([line], MAX).findings}
+        codes |= {one.code for one in _audit([line]).findings}
 
     assert codes <= {"CHAIN_BROKEN", "JSONL_INVALID"}
     assert codes

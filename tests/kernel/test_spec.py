@@ -14,7 +14,7 @@ def _decide(command: int, total: int) -> tuple[int, ...] | Rejected:
     return NO if total + command > 10 else (command,)
 
 
-SPEC: Spec[int, int, int] = Spec(fold=lambda facts: sum(facts), decide=_decide)
+SPEC: Spec[int, int, int] = Spec(fold=sum, decide=_decide)
 
 
 def test_given_folds_the_facts() -> None:

@@ -72,6 +72,7 @@ def test_depth_is_bounded_and_the_limit_itself_is_allowed(wrap: tuple[bytes, byt
 
 def test_brackets_in_texts_are_no_depth() -> None:
     assert loads_strict(b'["[[[[[[[[[[{{{{{{{{"]', depth_max=2) == ["[[[[[[[[[[{{{{{{{{"]
+    assert loads_strict(b'"[[[["', depth_max=2) == "[[[["
 
 
 @pytest.mark.parametrize("inner", [b"1", b"1.5", b'"\\u0041"', b'"\\ud83d\\ude00"', b" 1"])

@@ -159,7 +159,7 @@ def test_amendment_that_cannot_be_is_refused(given: tuple[Story, ...], fields: d
 def test_amendment_that_closes_a_circle_is_refused_however_long_it_is() -> None:
     given: tuple[Story, ...] = (
         created("T-1"),
-        created("T-2", depends_on=("T-1", "T-404")),
+        created("T-2", depends_on=("T-404", "T-1")),
         created("T-3", depends_on=("T-2", "T-1")),
         created("T-4", depends_on=("T-3", "T-2")),
         created("T-5"),
@@ -273,6 +273,12 @@ def test_first_run_gets_its_number_and_defaults_and_the_next_ones_go_on_from_it(
     protocol_spec().given(*ended).when(StartRun(run_id="MINE", baseline_id="B-8", project_name="p")).then(
         RunStarted(run_id="MINE", master_correlation_id="C", baseline_id="B-8", project_name="p")
     )
+
+
+def test_run_that_has_ended_is_not_begun_again() -> None:
+    ended = (run_start(), RunEnded(status="success"))
+
+    protocol_spec().given(*ended).when(StartRun(run_id="RUN-0001")).then_rejected("RUN_CONFLICT")
 
 
 @pytest.mark.parametrize("status", ["success", "failed", "halted"])

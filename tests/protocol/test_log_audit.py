@@ -13,7 +13,9 @@ import pytest
 from esaa.contracts.governance import Governance
 from esaa.kernel.findings import Finding
 from esaa.kernel.recorded import Recorded
+from esaa.protocol import envelope_audit as envelope_module
 from esaa.protocol import verify as verify_module
+from esaa.protocol.envelope_audit import EnvelopeAudit
 from esaa.protocol.facts import (
     Fact,
     FileWritten,
@@ -22,13 +24,15 @@ from esaa.protocol.facts import (
     TaskAmended,
     TaskCreated,
     VerificationPassed,
+    VerificationStarted,
     ViewMutated,
 )
 from esaa.protocol.issues import issues_json
 from esaa.protocol.lessons import lessons_json
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash, roadmap_json
-from esaa.protocol.verify import LogAudit
+from esaa.protocol.verify import LogAudit, is_stateless
+from esaa.protocol.wire import ProtocolVocabulary
 from tests.scenarios import (
     IMPL,
     MONITOR,
@@ -54,6 +58,8 @@ from tests.scenarios import (
     todo,
 )
 
+WIRE = ProtocolVocabulary()
+
 
 def _own(events: Iterable[Recorded[Fact]]) -> list[Recorded[Fact]]:
     """The events as esaa writes them: every line but the first is linked."""
@@ -61,9 +67,16 @@ def _own(events: Iterable[Recorded[Fact]]) -> list[Recorded[Fact]]:
 
 
 def _audit(events: Iterable[Recorded[Fact]], rules: Governance | None = None, *, hash_all: bool = True) -> LogAudit:
+    """Envelopes and meaning, as `esaa verify` puts them together."""
+    events = list(events)
     audit = LogAudit(rules, hash_all=hash_all, last_verified=None)
+    envelopes = EnvelopeAudit(rules)
     for line, event in enumerate(events, start=1):
+        envelopes.feed(json.loads(WIRE.encode(event)), line)
         audit.feed(event, line)
+    audit.is_chained = any(event.prev_hash is not None for event in events)
+    audit.findings += envelopes.findings
+    audit.findings.sort(key=lambda one: one.line or 0)
     return audit
 
 
@@ -90,7 +103,6 @@ def test_log_that_keeps_the_rules_has_no_findings() -> None:
         audit = _audit(events, governance())
 
         assert audit.findings == []
-        assert audit.events == len(LIFE)
         assert projection_hash(audit.state) == projection_hash(folded(*LIFE))
 
 
@@ -108,11 +120,13 @@ def test_gap_and_repetition_of_a_seq_are_found_where_they_stand() -> None:
 
 
 def test_line_that_could_not_be_read_takes_one_seq() -> None:
-    events = story(created("T-1"), created("T-2"), created("T-3"))
-    audit = LogAudit(None, hash_all=True, last_verified=None)
-    audit.feed(events[0], 1)
+    first, _, third = (
+        json.loads(WIRE.encode(event)) for event in story(created("T-1"), created("T-2"), created("T-3"))
+    )
+    audit = EnvelopeAudit(None)
+    audit.feed(first, 1)
     audit.skip()
-    audit.feed(events[2], 3)
+    audit.feed(third, 3)
 
     assert audit.findings == []
 
@@ -324,6 +338,20 @@ def test_every_written_path_is_judged_by_the_boundary_of_its_task(fact: FileWrit
     assert _audit(events).findings == []
 
 
+def test_grants_and_scopes_of_a_task_are_judged_with_its_writes() -> None:
+    granted = story(*in_progress(boundary_grant=("web/**",)), _written("web/a.js", "docs/a.md"))
+    plain = story(*in_progress("T-1"), *in_progress("T-2"), _written("web/a.js"), _written("web/a.js", task_id="T-2"))
+    scoped = story(
+        *done(), reported(fixes="T-1"), hotfix(), claimed("HF-1"), _written("src/a.py", "src/b.py", task_id="HF-1")
+    )
+
+    assert [one.line for one in _audit(granted, governance()).findings] == [3]
+    assert [one.line for one in _audit(plain, governance()).findings] == [5, 6]
+    assert [one.message for one in _audit(scoped, governance()).findings] == [
+        "HF-1 wrote `src/b.py`, which is outside the hotfix's scope_patch (src/a.py)"
+    ]
+
+
 def test_last_digest_of_each_file_is_kept_and_writes_without_effects_are_counted() -> None:
     audit = _audit(
         story(
@@ -380,6 +408,116 @@ def test_flood_of_warnings_does_not_hide_an_error(monkeypatch: pytest.MonkeyPatc
     events = story(run_start(), *[ForeignRecorded(name="fly")] * 9, *done(), claimed())
 
     assert [one.severity for one in _audit(events).findings] == ["warning"] * 3 + ["error"]
+
+
+def test_flood_of_warnings_in_envelopes_does_not_hide_an_error_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(envelope_module, "FINDINGS_MAX", 3)
+    going_back = [(created(f"T-{number}"), ORCHESTRATOR, f"2026-03-01T12:00:{59 - number:02d}Z") for number in range(9)]
+    events = story(*going_back)
+    events[8] = msgspec.structs.replace(events[8], event_id="EV-00000001")
+
+    assert [one.code for one in _audit(events).findings] == ["TIME_GOES_BACK"] * 3 + ["EVENT_ID_DUPLICATE"]
+
+
+# Lines that the audit of meaning passes over.
+
+
+@pytest.mark.parametrize(
+    ("fact", "version", "passes"),
+    [
+        (ViewMutated(target="roadmap", change="projected"), 2, True),
+        (ViewMutated(target="log", change={"x": 1}), 2, True),
+        (VerificationStarted(strict=True), 2, True),
+        (ViewMutated(target="lessons", lessons=[]), 2, False),
+        (ViewMutated(target="roadmap"), 1, False),
+        (VerificationPassed(), 2, False),
+        (claimed(), 2, False),
+    ],
+)
+def test_line_is_passed_over_where_its_fact_changes_no_state(fact: Fact, version: int, passes: bool) -> None:
+    assert is_stateless(WIRE.encode(record(fact, version))) == passes
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b'{"action": "verify.start", "payload": {}}',
+        b'{"event_seq":2,"action":"orchestrator.view.mutate","payload":{"less\\u006fns":[]}}',
+        b'{"event_seq":2,"action":"claim","payload":{"a":",\\"action\\":\\"verify.start\\",\\"payload\\":{"}}',
+        b'{"event_seq":2,"runner":{"id":1},"action":"verify.start","payload":{"strict":true}}',
+    ],
+)
+def test_line_of_any_other_shape_is_not_passed_over(line: bytes) -> None:
+    assert not is_stateless(line)
+
+
+def _stateless(**fields: Any) -> dict[str, Any]:
+    event = json.loads(WIRE.encode(record(ViewMutated(target="roadmap", change="projected"), 1)))
+    event |= fields
+    return {key: value for key, value in event.items() if value is not ...}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, None),
+        ({"schema_version": ...}, None),
+        ({"prev_hash": None}, None),
+        ({"event_id": ...}, "EVENT_MISSING_FIELDS"),
+        ({"ts": ...}, "EVENT_MISSING_FIELDS"),
+        ({"actor": ...}, "EVENT_MISSING_FIELDS"),
+        ({"event_id": 1}, "SCHEMA_INVALID"),
+        ({"ts": None}, "SCHEMA_INVALID"),
+        ({"actor": []}, "SCHEMA_INVALID"),
+        ({"schema_version": None}, "SCHEMA_INVALID"),
+        ({"command_id": 7}, "SCHEMA_INVALID"),
+        ({"prev_hash": 7}, "SCHEMA_INVALID"),
+        ({"payload": []}, "SCHEMA_INVALID"),
+        ({"payload": {"target": 1}}, "SCHEMA_INVALID"),
+        ({"payload": {"warnings": "w"}}, "SCHEMA_INVALID"),
+        ({"event_seq": "1"}, "EVENT_SEQ_INVALID"),
+        ({"event_seq": True}, None),
+    ],
+)
+def test_envelope_and_payload_of_a_line_that_is_passed_over_are_looked_at(
+    fields: dict[str, Any], code: str | None
+) -> None:
+    audit = EnvelopeAudit(governance())
+
+    audit.feed(_stateless(**fields), 1)
+
+    assert [one.code for one in audit.findings] == ([] if code is None else [code])
+
+
+def test_payload_that_was_sound_once_is_not_looked_at_again_and_another_one_is() -> None:
+    audit = EnvelopeAudit(None)
+    for line, payload in enumerate([{"target": "a"}, {"target": "a"}, {"target": 1}, {"target": 1}], start=1):
+        audit.feed(_stateless(payload=payload, event_seq=line, event_id=f"EV-{line:08d}"), line)
+
+    assert [(one.code, one.line) for one in audit.findings] == [("SCHEMA_INVALID", 3), ("SCHEMA_INVALID", 4)]
+
+
+@pytest.mark.parametrize("seq", [10**4299, -(10**4299), -5, 2**63, None, "x" * 9000, 1.5, [1], {"a": 1}])
+def test_seq_of_any_shape_is_named_and_never_crashes(seq: Any) -> None:
+    audit = EnvelopeAudit(None)
+
+    audit.feed(_stateless(event_seq=seq), 1)
+    audit.feed(_stateless(event_seq=2, event_id="EV-00000002"), 2)
+
+    assert [(one.code, one.line) for one in audit.findings] == [("EVENT_SEQ_INVALID", 1)]
+    assert len(audit.findings[0].message) < 200
+
+
+def test_event_without_an_action_or_with_a_strange_one_is_left_to_the_decoder() -> None:
+    audit = EnvelopeAudit(governance())
+
+    audit.feed(_stateless(action=...), 1)
+    audit.feed(_stateless(action="claim", actor=None, event_seq=2, event_id="EV-00000002", ts=None), 2)
+    audit.feed(_stateless(action=["claim"], actor={}, event_seq=3, event_id="EV-00000003"), 3)
+
+    assert audit.findings == []
 
 
 # Read models on disk.

@@ -119,6 +119,18 @@ def test_prior_status_that_is_right_is_accepted_and_recorded() -> None:
     spec.when(submit(IMPL, claim(prior_status="todo"))).then(TaskClaimed(task_id="T-1", prior_status="todo"))
 
 
+@pytest.mark.parametrize("act", ACTS)
+def test_prior_status_is_required_in_a_log_of_0_4_1_whatever_schema_lies_beside_it(act: str) -> None:
+    actor, output = ACTS[act]
+    state = folded(*STORIES["review" if act.startswith("review") else "todo"](), schema_version="0.4.1")
+
+    rejected = settled(submit(actor, output), state).rejected
+
+    assert rejected is not None
+    assert rejected.error_code == "SCHEMA_INVALID"
+    assert "prior_status" in rejected.message
+
+
 def test_report_with_a_wrong_prior_status_is_refused_even_on_a_done_task() -> None:
     for status in STORIES:
         wrong = "todo" if status != "todo" else "done"

@@ -15,6 +15,7 @@ from esaa.protocol.facts import (
     FileWritten,
     ForeignRecorded,
     RunStarted,
+    TaskClaimed,
     TaskCompleted,
     TaskCreated,
     TaskReviewed,
@@ -101,7 +102,21 @@ def test_numbers_of_another_writer_survive_a_round_trip(numbers: list[Any]) -> N
 
     assert WIRE.decode(line) == event
     assert json.loads(line)["payload"]["verification"]["checks"] == numbers
-    assert line == json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def test_text_that_is_no_unicode_is_never_written() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        WIRE.encode(record(TaskCompleted(task_id="\ud800"), 1))
+
+
+@pytest.mark.parametrize("spacing", [(",", ":"), (", ", ": ")])
+def test_order_of_keys_and_spacing_do_not_change_what_is_read(spacing: tuple[str, str]) -> None:
+    line = _line(action="claim", payload={"action": "complete", "task_id": "T-1"})
+    value = json.loads(line)
+    backwards = json.dumps(dict(reversed(value.items())), separators=spacing).encode()
+
+    assert WIRE.decode(backwards) == WIRE.decode(line)
+    assert isinstance(WIRE.decode(line).fact, TaskClaimed)
 
 
 def test_values_sent_as_they_are_keep_their_keys_and_absent_is_not_null() -> None:

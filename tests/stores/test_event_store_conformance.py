@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> EventStore[Fact]:
 
 
 def created(number: int) -> Draft[Fact]:
-    return Draft(actor="orchestrator", fact=TaskCreated(task_id=f"T-{number}", task_kind="impl", title=f"Täsk {number}"))
+    fact = TaskCreated(task_id=f"T-{number}", task_kind="impl", title=f"Täsk {number}")
+    return Draft(actor="orchestrator", fact=fact)
 
 
 def test_empty_store_is_at_the_start(store: EventStore[Fact]) -> None:
@@ -108,7 +110,7 @@ def test_each_event_names_the_hash_of_the_line_before_and_the_first_names_none(s
     events = list(store.read())
     assert events[0].prev_hash is None
     assert b"prev_hash" not in VOCABULARY.encode(events[0])
-    for before, event in zip(events, events[1:], strict=False):
+    for before, event in pairwise(events):
         assert event.prev_hash == leaf_hash(VOCABULARY.encode(before))
 
 
@@ -185,5 +187,5 @@ def test_batches_of_any_size_and_text_come_back_gap_free_and_chained(
         found = list(store.read())
         assert found == written
         assert [event.version for event in found] == list(range(1, sum(sizes) + 1))
-        for before, event in zip(found, found[1:], strict=False):
+        for before, event in pairwise(found):
             assert event.prev_hash == leaf_hash(VOCABULARY.encode(before))

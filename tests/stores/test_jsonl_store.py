@@ -88,7 +88,7 @@ def test_reading_goes_on_after_a_last_line_that_got_its_line_feed_later(tmp_path
     assert [event.version for event in reader.read(reader.head())] == [2]
 
 
-@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "\n\r\n \n"])
 @pytest.mark.parametrize("count", [1, 2])
 def test_place_at_the_end_of_another_writers_log_is_found_again(tmp_path: Path, count: int, end: str) -> None:
     path = tmp_path / "activity.jsonl"
@@ -169,14 +169,15 @@ def test_garbage_in_a_whole_line_is_damage_wherever_it_stands(tmp_path: Path, li
 
 
 @pytest.mark.parametrize("line", [1, 2, 3])
-def test_changed_byte_is_found_at_the_next_line(tmp_path: Path, line: int) -> None:
+def test_changed_byte_is_found_by_the_link_of_the_next_line(tmp_path: Path, line: int) -> None:
     path = tmp_path / "activity.jsonl"
     lines = written(path, 4).splitlines(keepends=True)
     lines[line - 1] = lines[line - 1].replace(b"A task", b"A tusk")
     path.write_bytes(b"".join(lines))
     with pytest.raises(CorruptLog) as caught:
         read(path)
-    assert (caught.value.code, caught.value.line) == ("CHAIN_BROKEN", line + 1)
+    assert (caught.value.code, caught.value.line) == ("CHAIN_BROKEN", line)
+    assert f"line {line + 1}" in caught.value.message
 
 
 def test_missing_line_is_a_gap_and_a_missing_link_breaks_the_chain(tmp_path: Path) -> None:

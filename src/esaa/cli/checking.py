@@ -94,9 +94,14 @@ def project(face: Face, dry_run: bool) -> None:
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Mend what is safe: a torn tail, unpublished files, old read models.")
+@click.option(
+    "--accept-log",
+    is_flag=True,
+    help="Go on from a log that lacks events this machine has seen (restored on purpose), and record it.",
+)
 @face_options
 @pass_face
-def doctor(face: Face, repair: bool) -> None:
+def doctor(face: Face, repair: bool, accept_log: bool) -> None:
     """Look for everything that can be wrong with a workspace, explain it, and mend what is safe.
 
     Repairs of the log are recorded in it. Ends with 0 when all is well, 1 when something is left to do.
@@ -107,7 +112,7 @@ def doctor(face: Face, repair: bool) -> None:
     from esaa.runtime.doctor import repair as mend
 
     root = face.find_root()
-    mended = mend(root) if repair else []
+    mended = mend(root, accept_log=accept_log) if repair or accept_log else []
     symptoms = examine(root)
     answer = {"repaired": mended, "symptoms": [msgspec.to_builtins(one) for one in symptoms]}
     lines = [f"repaired: {text}" for text in mended]

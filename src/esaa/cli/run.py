@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,8 @@ def run(
 
     Example: esaa run --run-id RUN-0001 --parallel 2
     """
+    import asyncio
+
     from esaa.cli.progress import make_observer
     from esaa.runtime.orchestrator import Orchestrator
     from esaa.stores.lock import writer_lock

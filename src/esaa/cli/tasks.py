@@ -70,8 +70,20 @@ def task_create(
 
 
 @task.command("list")
-@click.option("--status", "statuses", multiple=True, type=click.Choice(["todo", "in_progress", "review", "done"]))
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(["spec", "impl", "qa"]))
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["todo", "in_progress", "review", "done"]),
+    help="Only tasks in this status; may be given often.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["spec", "impl", "qa"]),
+    help="Only tasks of this kind; may be given often.",
+)
 @face_options
 @pass_face
 def task_list(face: Face, statuses: tuple[str, ...], kinds: tuple[str, ...]) -> None:
@@ -92,8 +104,8 @@ def task_list(face: Face, statuses: tuple[str, ...], kinds: tuple[str, ...]) -> 
 
 @task.command("amend")
 @click.argument("task_id", metavar="TASK")
-@click.option("--title", metavar="TEXT")
-@click.option("--description", metavar="TEXT")
+@click.option("--title", metavar="TEXT", help="The new title.")
+@click.option("--description", metavar="TEXT", help="The new description.")
 @click.option("--depends-on", multiple=True, metavar="TASK", help="The new dependencies; may be given often.")
 @click.option("--output", "outputs", multiple=True, metavar="PATH", help="The new outputs; may be given often.")
 @click.option("--grant", "grants", multiple=True, metavar="GLOB", help="The new boundary grants.")

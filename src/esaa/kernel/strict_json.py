@@ -68,13 +68,11 @@ def _loads_slowly(data: bytes) -> JsonValue:
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise NotStrict(f"the key {key!r} stands twice in one object")
-            seen.add(key)
+    result: dict[str, JsonValue] = {}
+    for key, value in pairs:
+        if key in result:
+            raise NotStrict(f"the key {key!r} stands twice in one object")
+        result[key] = value
     return result
 
 

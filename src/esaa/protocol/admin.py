@@ -86,7 +86,11 @@ def amend_task(command: AmendTask, state: State) -> TaskAmended | Rejected:
     if task is None:
         return reject("TASK_NOT_FOUND", f"There is no task {command.task_id!r}.", "`esaa task list` names all tasks.")
     if task.status != "todo":
-        return reject("INVALID_TRANSITION", f"{task.task_id} is {task.status}; only todo tasks are amended.", "")
+        return reject(
+            "INVALID_TRANSITION",
+            f"{task.task_id} is {task.status}; only todo tasks are amended.",
+            "Create a task that supersedes it.",
+        )
     refusal = (
         _refuse_dependencies(task.task_id, _given(command.depends_on), state)
         or _refuse_outputs(_given(command.outputs))
@@ -161,7 +165,11 @@ def reject_output(command: RejectOutput, state: State, rules: Governance) -> Out
     if task is None:
         return reject("TASK_NOT_FOUND", f"There is no task {command.task_id!r}.", "`esaa task list` names all tasks.")
     if task.status == "done":
-        return reject("IMMUTABLE_DONE_VIOLATION", f"{task.task_id} is done; there is no attempt to refuse.", "")
+        return reject(
+            "IMMUTABLE_DONE_VIOLATION",
+            f"{task.task_id} is done; there is no attempt to refuse.",
+            "Report an issue instead.",
+        )
     return OutputRejected(
         task_id=task.task_id,
         error_code=command.error_code,
@@ -183,6 +191,8 @@ def start_run(command: StartRun, state: State) -> RunStarted | Rejected:
             f"The run {run.run_id} is open.",
             f"Go on with it: `esaa run --run-id {run.run_id}`.",
         )
+    if command.run_id in state.header.ended_runs:
+        return reject("RUN_CONFLICT", f"The run {command.run_id} has ended.", "Begin the next one: `esaa run`.")
     return RunStarted(
         run_id=command.run_id or next_run_id(state),
         status="initialized",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from esaa.contracts.governance import Governance
 from esaa.protocol.state import State
 
@@ -21,3 +23,5 @@ def verification_due(state: State, rules: Governance) -> bool:
             return False
         case "adaptive":
             return since * SHARE >= len(state.tasks)
+        case other:
+            assert_never(other)

@@ -13,7 +13,7 @@ import msgspec
 from esaa.contracts.governance import Governance
 from esaa.contracts.swarm import MONITOR, ORCHESTRATOR
 from esaa.kernel.findings import Finding, Severity
-from esaa.protocol.facts import IssueReported, VerificationStarted, ViewMutated
+from esaa.protocol.facts import IssueReported, TaskAmended, VerificationStarted, ViewMutated
 
 LOG = "activity.jsonl"
 FINDINGS_MAX = 1000
@@ -25,6 +25,11 @@ _STATELESS: dict[str, type[msgspec.Struct]] = {
 }
 
 
+_REQUIRED_TEXTS = ("event_id", "ts", "actor")
+_OPTIONAL_TEXTS = ("command_id", "correlation_id", "causation_id", "prev_hash")
+_SEQ_MAX = 1 << 63
+
+
 class EnvelopeAudit:
     """Feed it every parsed line. `rules` None: authority is not judged."""
 
@@ -33,6 +38,8 @@ class EnvelopeAudit:
         self._expected = 1
         self._last_ts = ""
         self._unusual_ids: set[str] = set()
+        self._unusual_seqs: set[int] = set()
+        self._counts: dict[Severity, int] = {}
         self._sound_payload: dict[str, object] = {}
         self._rules = rules
         self._authority: dict[tuple[str, str], str | None] = {}
@@ -46,22 +53,24 @@ class EnvelopeAudit:
         seq, ts = event.get("event_seq"), event.get("ts")
         own = "prev_hash" in event
         if seq != self._expected:
-            text = f"event_seq {str(seq)[:40]} stands where {self._expected} belongs"
+            text = f"event_seq {_short(seq)} stands where {self._expected} belongs"
             self._add("EVENT_SEQ_INVALID", line, text, "INV-004: seq has no gaps. " + RESTORE)
-        if type(seq) is not int:
+        if type(seq) is not int or not 0 <= seq < _SEQ_MAX:
             seq = self._expected
         self._expected = seq + 1
         event_id = event.get("event_id")
-        if event_id != f"EV-{seq:08d}" and isinstance(event_id, str):
+        if isinstance(event_id, str) and (event_id != f"EV-{seq:08d}" or event_id in self._unusual_ids):
             self._check_id(event_id, seq, line, own)
         if isinstance(ts, str):
             if ts < self._last_ts:
                 self._check_time(ts, line, own)
             self._last_ts = ts
         action, actor = event.get("action"), event.get("actor")
-        if not (isinstance(action, str) and isinstance(actor, str)):
+        if not isinstance(action, str):
             return
-        if self._rules is not None:
+        if action in _STATELESS:
+            self._check_stateless(action, event, line)
+        if self._rules is not None and isinstance(actor, str):
             who = (actor, action)
             if who not in self._authority:
                 self._authority[who] = _usurps(actor, action, self._rules)
@@ -69,11 +78,22 @@ class EnvelopeAudit:
             if usurped is not None:
                 hint = "Ask who wrote to the log past the orchestrator."
                 self._add("AUTHORITY_VIOLATION", line, usurped, hint)
-        if action in _STATELESS and event.get("payload") != self._sound_payload.get(action):
-            self._check_payload(action, event.get("payload"), line)
 
-    def _check_payload(self, action: str, payload: object, line: int) -> None:
-        # The audit of meaning passes over these actions, so their payload is looked at here.
+    def _check_stateless(self, action: str, event: dict[str, Any], line: int) -> None:
+        """Does the decoder's work for the actions that the audit of meaning passes over."""
+        for key in _REQUIRED_TEXTS:
+            if key not in event:
+                self._add("EVENT_MISSING_FIELDS", line, f"the event has no `{key}`", RESTORE)
+            elif not isinstance(event[key], str):
+                self._add("SCHEMA_INVALID", line, f"`{key}` is not a text", RESTORE)
+        for key in _OPTIONAL_TEXTS:
+            if event.get(key) is not None and not isinstance(event[key], str):
+                self._add("SCHEMA_INVALID", line, f"`{key}` is not a text", RESTORE)
+        if not isinstance(event.get("schema_version", ""), str):
+            self._add("SCHEMA_INVALID", line, "`schema_version` is not a text", RESTORE)
+        payload = event.get("payload")
+        if payload is None or payload == self._sound_payload.get(action):
+            return  # a line without a payload is not passed over
         try:
             msgspec.convert(payload, _STATELESS[action])
         except msgspec.ValidationError as error:
@@ -82,13 +102,16 @@ class EnvelopeAudit:
             self._sound_payload[action] = payload
 
     def _check_id(self, event_id: str, seq: int, line: int, own: bool) -> None:
-        number = re.fullmatch(r"EV-(\d{8,18})", event_id)
-        if event_id in self._unusual_ids or (number and int(number.group(1)) < seq):
+        number = re.fullmatch(r"EV-([0-9]{8,18})", event_id)
+        usual = 0 if number is None else int(number.group(1))
+        was_usual = 0 < usual < seq and usual not in self._unusual_seqs and event_id == f"EV-{usual:08d}"
+        if event_id in self._unusual_ids or was_usual:
             text = f"event_id {event_id[:40]} was used before"
             self._add("EVENT_ID_DUPLICATE", line, text, "INV-004: ids are unique. " + RESTORE)
         elif own:
             self._add("EVENT_ID_INVALID", line, f"event_id {event_id[:40]} is not EV-{seq:08d}", RESTORE)
         self._unusual_ids.add(event_id)
+        self._unusual_seqs.add(seq)
 
     def _check_time(self, ts: str, line: int, own: bool) -> None:
         if ts.endswith("Z") == self._last_ts.endswith("Z"):
@@ -96,7 +119,9 @@ class EnvelopeAudit:
             self._add("TIME_GOES_BACK", line, text, "The order is the seq's.", "error" if own else "warning")
 
     def _add(self, code: str, line: int, message: str, hint: str, severity: Severity = "error") -> None:
-        if len(self.findings) < FINDINGS_MAX:
+        # Room for each kind: a flood of warnings must not hide an error.
+        self._counts[severity] = self._counts.get(severity, 0) + 1
+        if self._counts[severity] <= FINDINGS_MAX:
             self.findings.append(
                 Finding(
                     code=code, severity=severity, effect="corrupted", line=line, where=LOG, message=message, hint=hint
@@ -104,10 +129,15 @@ class EnvelopeAudit:
             )
 
 
+def _short(seq: object) -> str:
+    return str(seq)[:40] if not isinstance(seq, int) or abs(seq) < _SEQ_MAX else "of too many digits"
+
+
 def _usurps(actor: str, action: str, rules: Governance) -> str | None:
     """Why an actor may not have written an action, or None. The answer depends on the two alone."""
     if action not in rules.agent.allowed_actions:
-        if actor != ORCHESTRATOR and action in rules.agent.reserved_actions:
+        is_reserved = action in rules.agent.reserved_actions or action == TaskAmended.action_name
+        if actor != ORCHESTRATOR and is_reserved:
             return f"{actor} wrote `{action}`, which is the orchestrator's alone"
     elif actor == ORCHESTRATOR:
         return f"the orchestrator wrote `{action}`, which is an agent's act"

@@ -136,10 +136,12 @@ def _refusal(command: Submit | RecordTimeout, rejected: Rejected, state: State, 
 
 def _attempts_used_up(refusal: OutputRejected, state: State, rules: Governance) -> list[Draft[Fact]]:
     task = None if refusal.task_id is None else state.task(refusal.task_id)
-    if task is None or refusal.counts is not True:
+    if task is None or task.status == "done":
         return []
-    attempts = state.work(task.task_id).attempts + 1
-    if attempts < rules.runtime.attempts.max:
+    attempts = state.work(task.task_id).attempts + (refusal.counts is True)
+    known = state.header.issues.get(f"ISS-ATTEMPTS-{task.task_id}")
+    # Not only at the last attempt: where a crash cut the report off, the next refusal of any kind brings it.
+    if attempts < rules.runtime.attempts.max or (known is not None and known.is_open):
         return []
     report = IssueReported(
         task_id=task.task_id,

@@ -104,6 +104,7 @@ class Header(msgspec.Struct, kw_only=True):
     issues: dict[str, Issue] = {}
     lessons: list[dict[str, Any]] = []
     work: dict[str, Work] = {}
+    ended_runs: list[str] = []
     receipts: dict[str, Receipt] = {}
     unknown_actors: UnknownActors = UnknownActors()
 
@@ -124,6 +125,7 @@ class State:
             issues=dict(self.header.issues),
             lessons=list(self.header.lessons),
             work=dict(self.header.work),
+            ended_runs=list(self.header.ended_runs),
             receipts=dict(self.header.receipts),
         )
         return State(header, self.tasks.copy())

@@ -12,6 +12,7 @@ from esaa.protocol.facts import (
     IssueReported,
     IssueResolved,
     OutputRejected,
+    RunEnded,
     RunStarted,
     TaskClaimed,
     TaskCompleted,
@@ -36,6 +37,8 @@ def track(state: State, recorded: Recorded[Fact]) -> None:
         _resolved(state, fact, recorded.ts)
     elif isinstance(fact, RunStarted):
         state.header.receipts = {}
+    elif isinstance(fact, RunEnded) and state.header.run.run_id is not None:
+        state.header.ended_runs.append(state.header.run.run_id)
     if recorded.command_id is not None:
         _receipt(state, recorded.command_id, recorded.version)
 

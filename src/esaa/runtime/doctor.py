@@ -48,15 +48,16 @@ def examine(root: Path, config: Config | None = None) -> list[Symptom]:
     return symptoms
 
 
-def repair(root: Path, config: Config | None = None) -> list[str]:
+def repair(root: Path, config: Config | None = None, *, accept_log: bool = False) -> list[str]:
     """Mends a torn tail, a cut batch, unpublished files and read models. Repairs of the log are recorded in it.
 
-    Raises what opening the workspace raises: damage that a crash cannot have done is never cut away.
+    Raises what opening the workspace raises: damage that a crash cannot have done is never cut away. `accept_log` goes
+    on from a log that lacks events which this machine has seen, and records that it did.
     """
     workspace = open_workspace(root, config)
     lying = {name: workspace.views.on_disk(name) for name in VIEW_NAMES}
     before = _differing(workspace)
-    with workspace.writing() as notices:
+    with workspace.writing(accept_shorter=accept_log) as notices:
         done = [notice for notice in notices if not notice.startswith("EV-")]
         written = [event for event in workspace.events() if isinstance(event.fact, FileWritten)]
         # What is left alone, because somebody else changed it, `examine` names.

@@ -85,6 +85,8 @@ def write_first_log(
         except FileExistsError:
             refuse_existing(roadmap)
         disk.sync_dir(roadmap)
+        # What was remembered of a log that lay here before is not about this one.
+        disk.unlink(roadmap / ".esaa" / "cursors.json")
     except OSError as error:
         raise storage_error(roadmap, error) from error
     finally:

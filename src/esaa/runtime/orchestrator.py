@@ -69,7 +69,9 @@ class Orchestrator:
 
         Raises `Halted` where an open critical issue forbids to begin, and what the workspace and agents raise.
         """
-        self._begin(run_id)
+        if not self._begin(run_id):
+            current = plan(self._workspace.state(), self._workspace.rules, self._workspace.now())
+            return self._report("success", current, "all tasks were done before")
         try:
             return await self._loop(parallel, steps)
         finally:
@@ -77,7 +79,8 @@ class Orchestrator:
                 task.cancel()
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
-    def _begin(self, run_id: str | None) -> None:
+    def _begin(self, run_id: str | None) -> bool:
+        """Opens the run, or goes on with the open one. False where a run has ended and nothing is left to do."""
         workspace = self._workspace
         with workspace.writing() as notices:
             for notice in notices:
@@ -91,13 +94,18 @@ class Orchestrator:
                     f"Mend it, then run `esaa issue resolve {issue.issue_id}`.",
                 )
             if not state.header.run.is_open:
-                workspace.commit(StartRun(run_id=run_id))
+                if state.header.run.count and plan(state, workspace.rules, workspace.now()).is_finished:
+                    return False
+                rejected = workspace.commit(StartRun(run_id=run_id)).rejected
+                if rejected is not None:
+                    raise UsageError(rejected.error_code, rejected.message, rejected.hint)
             elif run_id is not None and run_id != state.header.run.run_id:
                 raise UsageError(
                     "RUN_CONFLICT",
                     f"The run {state.header.run.run_id} is open, so {run_id} cannot begin.",
                     f"Go on with it: `esaa run --run-id {state.header.run.run_id}`.",
                 )
+        return True
 
     async def _loop(self, parallel: int, steps: int | None) -> RunReport:
         workspace = self._workspace
@@ -141,7 +149,11 @@ class Orchestrator:
         if order.deadline is not None:
             timeout_s = (parse_ts(order.deadline) - workspace.clock.now()).total_seconds()
             if timeout_s <= 0:
-                return reject("ATTEMPT_TIMEOUT", f"The attempt on {order.task_id} ended at {order.deadline}.", "")
+                return reject(
+                    "ATTEMPT_TIMEOUT",
+                    f"The attempt on {order.task_id} ended at {order.deadline}.",
+                    "Its owner is asked again.",
+                )
         dispatch = Dispatch(order=order, context=brief(workspace, order), timeout_s=timeout_s)
         try:
             return await agent.answer(dispatch)

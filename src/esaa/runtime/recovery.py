@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from esaa.effects.from_facts import file_effects
+from esaa.errors import CorruptLog
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
@@ -21,26 +22,27 @@ from esaa.protocol.settle import unclosed_act
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.clock import log_time
 from esaa.stores.jsonl import JsonlStore, TornTail
-from esaa.stores.locate import lines_backwards
+from esaa.stores.locate import holds, lines_backwards
 from esaa.stores.recovery import TailRepair, cut_tail
 
 if TYPE_CHECKING:
     from esaa.runtime.workspace import Workspace
 
 
-def recover(workspace: Workspace) -> list[str]:
+def recover(workspace: Workspace, *, accept_shorter: bool = False) -> list[str]:
     """Mends what can be mended and returns what was done, one line each. The writer's lock is held.
 
-    Raises `CorruptLog` for damage that is not a crash's: that is never cut away.
+    Raises `CorruptLog` for damage that is not a crash's: that is never cut away. A log that ends before an event that
+    this machine has seen acknowledged is such damage too, unless `accept_shorter` says that it was restored on purpose.
     """
-    notices = _mend_tail(workspace)
+    notices = _mend_tail(workspace, accept_shorter)
     if workspace.state().seq:
         notices += _publish_late(workspace)
         notices += _refresh_views(workspace)
     return notices
 
 
-def _mend_tail(workspace: Workspace) -> list[str]:
+def _mend_tail(workspace: Workspace, accept_shorter: bool) -> list[str]:
     repairs: list[tuple[str, TailRepair]] = []
     while True:
         try:
@@ -52,7 +54,7 @@ def _mend_tail(workspace: Workspace) -> list[str]:
         if offset is None:
             break
         repairs.append(("unacknowledged batch moved to quarantine", _cut(workspace, offset)))
-    notices: list[str] = []
+    notices = _check_rolled_back(workspace, accept_shorter)
     for change, repair in repairs:
         workspace.record_command(RecordRepair(target="log", change=change, detail=msgspec.to_builtins(repair)))
         notices.append(f"repaired the log: {change} ({repair.quarantine})")
@@ -83,6 +85,28 @@ def _unclosed_offset(store: JsonlStore[Fact]) -> int | None:
 
     version = unclosed_act(newest_first())
     return None if version is None else offsets[version]
+
+
+def _check_rolled_back(workspace: Workspace, accept_shorter: bool) -> list[str]:
+    """The log must hold the last event that this machine has followed: whole lines may have been dropped."""
+    store = workspace.log.store
+    seen, head = workspace.views.cursors.published, store.head()
+    if seen is None or store.is_at(seen) or holds(store.path, seen.version, seen.leaf_hash, ProtocolVocabulary()):
+        return []
+    what = f"{store.path} ends at event {head.version}, but this machine has seen event {seen.version} of it"
+    if seen.version <= head.version:
+        what = f"{store.path} is not the log that this machine has seen: event {seen.version} is another one"
+    if not accept_shorter:
+        raise CorruptLog(
+            "LOG_ROLLED_BACK",
+            f"{what}.",
+            "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`.",
+            head.version + 1,
+        )
+    detail = {"seen_seq": seen.version, "seen_leaf_hash": seen.leaf_hash, "found_seq": head.version}
+    workspace.record_command(RecordRepair(target="log", change="another log was accepted", detail=detail))
+    workspace.views.advance(store.head())
+    return [f"accepted, and recorded: {what}"]
 
 
 def _publish_late(workspace: Workspace) -> list[str]:

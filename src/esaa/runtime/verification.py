@@ -6,7 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +16,10 @@ from esaa.contracts.governance import Governance
 from esaa.effects.paths import inspect
 from esaa.errors import ContractError, NotFound, StoreError
 from esaa.kernel.findings import Finding
+from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.envelope_audit import RESTORE
-from esaa.protocol.facts import VerificationPassed
+from esaa.protocol.facts import Fact, VerificationPassed
 from esaa.protocol.paths import path_fault
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash
@@ -27,8 +28,10 @@ from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.line_check import LineCheck, check_file, stored_lines
 from esaa.stores.contracts import has_governance, read_governance
-from esaa.stores.jsonl import storage_error
-from esaa.stores.locate import lines_backwards
+from esaa.stores.disk import Disk
+from esaa.stores.jsonl import JsonlStore, storage_error
+from esaa.stores.locate import holds, lines_backwards
+from esaa.stores.views import Views
 
 Status = Literal["ok", "mismatch", "corrupted"]
 
@@ -114,6 +117,8 @@ def _verify(
     audit.is_chained = checked_lines.lines.chained_from is not None
     _merge(audit, checked_lines, malformed)
     _audit_tail(audit, target.log, checked_lines.lines.lines)
+    if target.roadmap is not None:
+        _audit_seen(audit, target.roadmap, target.log)
     if contract_warning is not None:
         audit.add(
             "CONTRACT_UNREADABLE",
@@ -217,19 +222,29 @@ def _audit_tail(audit: LogAudit, path: Path, last_line: int) -> None:
         audit.add("UNCLOSED_BATCH", cut, "the last batch was cut by a crash, never acknowledged", _REPAIR)
 
 
-def _last_verified(path: Path) -> int | None:
-    """The seq of the last `verify.ok`, read from the end."""
+def _audit_seen(audit: LogAudit, roadmap: Path, log: Path) -> None:
+    """Whole lines dropped from the end leave a sound log; but this machine remembers how far it has seen it."""
+    seen = Views(roadmap, Disk()).cursors.published
+    if seen is None:
+        return
+    store: JsonlStore[Fact] = JsonlStore(log, ProtocolVocabulary(), Disk())
+    if not store.is_at(seen) and not holds(log, seen.version, seen.leaf_hash, ProtocolVocabulary()):
+        last = next((one.version for one in _newest_first(log)), 0)
+        text = f"event {seen.version}, which this machine has seen, is not in the log any more"
+        hint = "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`."
+        audit.add("LOG_ROLLED_BACK", min(last, seen.version - 1) + 1, text, hint)
+
+
+def _newest_first(path: Path) -> Iterator[Recorded[Fact]]:
     vocabulary = ProtocolVocabulary()
     for line, _ in lines_backwards(path):
-        if b'"verify.ok"' not in line:
-            continue
-        try:
-            recorded = vocabulary.decode(line)
-        except MalformedLine:
-            continue
-        if isinstance(recorded.fact, VerificationPassed):
-            return recorded.version
-    return None
+        with contextlib.suppress(MalformedLine):
+            yield vocabulary.decode(line)
+
+
+def _last_verified(path: Path) -> int | None:
+    """The seq of the last `verify.ok`, read from the end."""
+    return next((one.version for one in _newest_first(path) if isinstance(one.fact, VerificationPassed)), None)
 
 
 def _audit_read_models(audit: LogAudit, roadmap: Path) -> None:

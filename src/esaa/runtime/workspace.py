@@ -22,7 +22,7 @@ from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.cadence import verification_due
 from esaa.protocol.commands import AnyCommand, FileOnDisk, RecordTimeout, RecordVerification, Submit
-from esaa.protocol.facts import Fact, OutputRejected
+from esaa.protocol.facts import Fact, OutputRejected, ViewMutated
 from esaa.protocol.intentions import AgentResult
 from esaa.protocol.issues import issues_json
 from esaa.protocol.lessons import lessons_json
@@ -112,19 +112,20 @@ class Workspace:
 
         Raises `StoreLocked`, `CorruptLog`, `StoreError` and `CommandConflict`.
         """
+        stamped_id = None if command_id is None else f"{command_id}#{_fingerprint(command)}"
+        if dry_run:
+            # As a reader: without the lock, and without mending what a crash left.
+            self._refuse_legacy()
+            repeat = self._repeated(command, command_id, stamped_id, self.state())
+            return repeat or _dry(self._settled(command, self.now()))
         with self.writing() as repairs:
             notices = list(repairs)
             state = self.state()
-            stamped_id = None if command_id is None else f"{command_id}#{_fingerprint(command)}"
             repeat = self._repeated(command, command_id, stamped_id, state)
             if repeat is not None:
                 return repeat
-            if isinstance(command, Submit):
-                command = self._with_files(command)
             now = self.now()
-            settlement = settle(command, state, self.rules, now)
-            if dry_run:
-                return _dry(settlement)
+            settlement = self._settled(command, now)
             if isinstance(command, Submit) and command.actor not in self.rules.swarm.actors:
                 settlement = self._unknown_actors.note(command, settlement, now)
             events = self.record(settlement, now, stamped_id)
@@ -147,7 +148,7 @@ class Workspace:
             return Receipt(events=self._verify(), notices=tuple(notices))
 
     @contextmanager
-    def writing(self) -> Generator[list[str], None, None]:
+    def writing(self, *, accept_shorter: bool = False) -> Generator[list[str], None, None]:
         """Holds the writer's lock; on the way in mends what a crash left. Yields the notices of what was mended."""
         if self._is_writing:
             yield []
@@ -157,7 +158,7 @@ class Workspace:
             try:
                 self.views.forget()
                 try:
-                    notices = recover(self)
+                    notices = recover(self, accept_shorter=accept_shorter)
                 except CorruptLog as error:
                     raise self._copied_aside(error) from error
                 self._refuse_legacy()
@@ -227,6 +228,11 @@ class Workspace:
                 "Begin a new workspace with `esaa init` and keep this one for reference.",
             )
 
+    def _settled(self, command: AnyCommand, now: str) -> Settlement:
+        if isinstance(command, Submit):
+            command = self._with_files(command)
+        return settle(command, self.state(), self.rules, now)
+
     def _with_files(self, command: Submit) -> Submit:
         if not isinstance(command.result, AgentResult):
             return command
@@ -247,7 +253,7 @@ class Workspace:
             count = known.last_seq - known.first_seq + 1
             events = tuple(one for one, _ in zip(self.events(known.first_seq), range(count), strict=False))
             rejected = _rejected_by(events) if isinstance(command, Submit | RecordTimeout) else None
-            return Receipt(events=events, rejected=rejected, is_repeat=True)
+            return Receipt(events=events, rejected=rejected, warnings=_warnings_in(events), is_repeat=True)
         if any(other.startswith(f"{command_id}#") for other in state.header.receipts):
             raise CommandConflict(
                 "COMMAND_ID_CONFLICT",
@@ -265,6 +271,13 @@ def _rejected_by(events: Sequence[Recorded[Fact]]) -> Rejected | None:
             hint = "" if fact.hint is UNSET else fact.hint
             return reject(fact.error_code, fact.message, hint, counts=fact.counts is True)
     return None
+
+
+def _warnings_in(events: Sequence[Recorded[Fact]]) -> tuple[str, ...]:
+    for event in events:
+        if isinstance(event.fact, ViewMutated) and event.fact.warnings is not UNSET:
+            return event.fact.warnings
+    return ()
 
 
 def _dry(settlement: Settlement) -> Receipt:

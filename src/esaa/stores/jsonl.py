@@ -22,7 +22,7 @@ from esaa.stores.disk import Disk
 
 F = TypeVar("F")
 
-_CHUNK = 256 * 1024
+_BLANKS = 4096
 _EXPLAIN = "Run `esaa verify --explain`."
 
 
@@ -79,15 +79,15 @@ class JsonlStore(Generic[F]):
             return True
         if place.leaf_hash is None or self.size() < place.offset:
             return False
-        # Another writer's last line may have no line feed: then the place is where the line itself ends.
-        start = max(place.offset - place.line_bytes - 1, 0)
+        # Another writer's last line may have no line feed, or blank lines may lie between it and the place.
+        start = max(place.offset - place.line_bytes - _BLANKS, 0)
         with self._path.open("rb") as file:
             file.seek(start)
-            stored = file.read(place.offset - start + 1)
-        stored, after = stored[: place.offset - start], stored[place.offset - start :]
-        if stored.endswith(b"\n"):
-            return leaf_hash(stored[:-1]) == place.leaf_hash
-        return after in (b"", b"\n") and leaf_hash(stored[-place.line_bytes :]) == place.leaf_hash
+            stored, after = file.read(place.offset - start), file.read(1)
+        if not stored.endswith(b"\n") and after not in (b"", b"\n"):
+            return False
+        last = next((line for line in reversed(stored.split(b"\n")) if line.strip()), b"")
+        return leaf_hash(last) == place.leaf_hash
 
     def read(self, after: Head = START) -> Iterator[Recorded[F]]:
         """The events after a place; checks seq and chain on the way. Raises `CorruptLog` and `TornTail`."""
@@ -221,9 +221,9 @@ class JsonlStore(Generic[F]):
         elif recorded.prev_hash != head.leaf_hash:
             raise CorruptLog(
                 "CHAIN_BROKEN",
-                f"Log {self._path} breaks at line {number}: prev_hash is not the hash of the line before.",
+                f"Log {self._path} breaks at line {number - 1}: it is not the line that line {number} was chained to.",
                 _EXPLAIN,
-                number,
+                number - 1,
             )
 
 

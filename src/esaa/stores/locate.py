@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from esaa.kernel.chain import leaf_hash
 from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine, Vocabulary
 
@@ -38,6 +39,17 @@ def lines_backwards(path: Path) -> Iterator[tuple[bytes, int]]:
                 end = start - 1
         if rest:
             yield rest, 0
+
+
+def holds(path: Path, version: int, leaf: str | None, vocabulary: Vocabulary[F]) -> bool:
+    """True when the log still has the event of this version on a line with this leaf hash, wherever it lies."""
+    if version == 0:
+        return True
+    for line, _ in lines_backwards(path):
+        seq = _seq(line, vocabulary)
+        if seq is not None and seq <= version:
+            return seq == version and leaf_hash(line) == leaf
+    return False
 
 
 def offset_of(path: Path, seq: int, vocabulary: Vocabulary[F]) -> int | None:
