@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from esaa.contracts.governance import Governance
 from esaa.contracts.load import parse_governance
@@ -50,14 +48,6 @@ _AGENT_OF_KIND = {"spec": SPEC, "impl": IMPL, "qa": QA}
 SPEC_TEXT = "# Page\n\n## Objective\na\n\n## Scope\nb\n\n## Requirements\nc\n\n## Acceptance Criteria\nd\n"
 
 Edits = Mapping[str, Sequence[tuple[str, str]]]
-
-
-def logs_folder() -> Path:
-    """The folder of real logs beside the checkout; a test that needs it is skipped where it is absent."""
-    folder = Path(__file__).resolve().parents[1].parent / "shared" / "logs"
-    if not folder.is_dir():
-        pytest.skip("the real logs (../shared/logs) are not here")
-    return folder
 
 
 @cache

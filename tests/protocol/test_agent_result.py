@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esaa.contracts.governance import Governance
@@ -359,6 +359,7 @@ def test_verification_that_is_no_object_has_no_checks() -> None:
     assert result.intention.checks == ()
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(data: bytes) -> None:
     assert isinstance(parse_result(data, governance()), Refused)
@@ -374,6 +375,7 @@ _KEYS = st.sampled_from(
 )
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.dictionaries(_KEYS, _JSON, max_size=5), _JSON)
 def test_no_json_raises(event: dict[str, Any], updates: Any) -> None:
     for output in (

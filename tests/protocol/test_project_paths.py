@@ -6,7 +6,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esaa.protocol.boundaries import duplicate_path, pattern_fault
@@ -122,6 +122,7 @@ def test_good_path_has_no_fault(path: str) -> None:
     assert path_fault(path) is None
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
 def test_every_text_is_a_good_path_or_has_a_fault_and_no_good_one_leaves_the_project(path: str) -> None:
     if path_fault(path) is None:
@@ -183,6 +184,7 @@ _WORD = st.text("ab", min_size=1, max_size=3)
 _GLOB = st.one_of(st.just("**"), st.text("ab*?", min_size=1, max_size=4))
 
 
+@settings(derandomize=True, deadline=None)
 @given(
     st.lists(_WORD, min_size=1, max_size=5).map("/".join),
     st.tuples(st.lists(_GLOB, min_size=1, max_size=5).map("/".join), st.sampled_from(["", "/"])).map("".join),
