@@ -16,12 +16,10 @@ from esaa.runtime.workspace import Workspace
 from esaa.stores.contract_cache import ContractCache
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore
+from esaa.stores.layout import LOG_NAME, ROADMAP
 from esaa.stores.locate import events_from
 from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
-
-ROADMAP = ".roadmap"
-LOG_NAME = "activity.jsonl"
 
 
 def find_root(start: Path) -> Path:
@@ -74,7 +72,8 @@ def compose(
     `contracts` is kept when the workspace is first written to.
     """
     vocabulary = ProtocolVocabulary(_protocol_of(root / ROADMAP / LOG_NAME) or rules.agent.version)
-    store: JsonlStore[Fact] = JsonlStore(root / ROADMAP / LOG_NAME, vocabulary, disk)
+    limit = rules.storage.event_store.line_bytes_max
+    store: JsonlStore[Fact] = JsonlStore(root / ROADMAP / LOG_NAME, vocabulary, disk, line_bytes_max=limit)
     snapshots = SnapshotStore(
         root / ROADMAP / ".esaa" / "state.snapshot",
         disk,

@@ -296,13 +296,13 @@ def test_verification_is_a_start_and_its_outcome() -> None:
     )
 
 
-def test_verification_after_the_run_begins_no_other_run() -> None:
+def test_verification_after_the_run_begins_another_one() -> None:
     state = folded(run_start(), RunEnded(status="success"))
 
     outcome = settled(RecordVerification(expected_sha256="a"), state)
 
-    assert actions(facts_of(outcome)) == ["verify.start", "verify.ok"]
-    assert [draft.follows for draft in outcome.drafts] == [False, True]
+    assert actions(facts_of(outcome)) == ["run.start", "verify.start", "verify.ok"]
+    assert [draft.follows for draft in outcome.drafts] == [False, False, True]
 
 
 def test_repair_is_a_view_mutation_with_its_target() -> None:

@@ -117,6 +117,7 @@ RAISED: dict[str, Callable[[], Rejected | None]] = {
     "ATTEMPT_TIMEOUT": _refused(in_progress(), submit(IMPL, complete()), now=SLOW),
     "COOLDOWN_ACTIVE": lambda: _after_refusals(1, "2026-03-01T12:10:30Z"),
     "MAX_ATTEMPTS_EXCEEDED": lambda: _after_refusals(3, "2026-03-01T12:20:00Z"),
+    "REPORTS_EXCEEDED": lambda: _after_reports(3),
     "SEVERITY_NOT_ALLOWED": _refused(todo(), submit(SPEC, report(severity="high"))),
     "BOUNDARY_VIOLATION": _refused(in_progress(), submit(IMPL, complete(files={"docs/a.md": ""}))),
     "PATH_INVALID": _refused(in_progress(), submit(IMPL, complete(files={"src/../a": ""}))),
@@ -165,6 +166,23 @@ def _after_refusals(count: int, now: str) -> Rejected | None:
         ts = f"2026-03-01T12:{10 + 3 * number}:00Z"
         append(state, settled(refusal, state, rules, ts).drafts, ts)
     return settled(submit(IMPL, complete()), state, rules, now).rejected
+
+
+def _after_reports(count: int) -> Rejected | None:
+    state = folded(*in_progress())
+    for number in range(count):
+        output = submit(IMPL, report(issue_id=f"ISS-{number}"), asked="T-1")
+        append(state, settled(output, state).drafts, LATER)
+    return settled(submit(IMPL, report(issue_id="ISS-LAST"), asked="T-1"), state).rejected
+
+
+def test_agent_that_only_reports_is_stopped_and_a_person_is_not() -> None:
+    assert _after_reports(2) is None
+    state = folded(*in_progress())
+    for number in range(9):
+        settlement = settled(submit(QA, report(issue_id=f"ISS-{number}")), state)
+        assert settlement.rejected is None
+        append(state, settlement.drafts, LATER)
 
 
 def _after_resolving(command: AnyCommand) -> Rejected | None:

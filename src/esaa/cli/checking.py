@@ -108,12 +108,15 @@ def doctor(face: Face, repair: bool, accept_log: bool) -> None:
 
     Example: esaa doctor --repair
     """
+    from esaa.config import load_config
+    from esaa.open import open_workspace
     from esaa.runtime.doctor import examine
     from esaa.runtime.doctor import repair as mend
 
     root = face.find_root()
-    mended = mend(root, accept_log=accept_log) if repair or accept_log else []
-    symptoms = examine(root)
+    mended = mend(open_workspace(root), accept_log=accept_log) if repair or accept_log else []
+    config = load_config()
+    symptoms = examine(root, Path(config.config_dir), lambda: open_workspace(root, config))
     answer = {"repaired": mended, "symptoms": [msgspec.to_builtins(one) for one in symptoms]}
     lines = [f"repaired: {text}" for text in mended]
     lines += [f"{one.severity} {one.code}: {one.message} {one.hint}".rstrip() for one in symptoms]

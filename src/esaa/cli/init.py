@@ -35,13 +35,14 @@ def init(face: Face, protocol: str, demo: str | None, name: str | None, dry_run:
     from esaa.config import load_config
     from esaa.contracts.load import parse_governance
     from esaa.contracts.values import ProtocolVersion
-    from esaa.open import ROADMAP, compose
+    from esaa.open import compose
     from esaa.protocol.commands import CreateTask
     from esaa.runtime.clock import SystemClock
     from esaa.runtime.initialise import refuse_existing, write_contracts, write_first_log
     from esaa.stores.contracts import read_governance, shipped_files
     from esaa.stores.demos import demo_files, read_demo
     from esaa.stores.disk import Disk
+    from esaa.stores.layout import ROADMAP
 
     root = Path(face.root or ".").resolve()
     if not root.is_dir():

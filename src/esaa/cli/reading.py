@@ -41,12 +41,15 @@ def status(face: Face, task: str | None) -> None:
 
 
 def _project_status(face: Face, workspace: Workspace) -> None:
+    from esaa.protocol.blocking import escalation
     from esaa.protocol.scheduling import plan
 
     state = workspace.state()
     header = state.header
     current = plan(state, workspace.rules, workspace.now())
     issues = state.open_issues()
+    # `log_only` means just that; from `log_and_flag` on an open issue is put before everyone who looks.
+    flagged = [issue for issue in issues if escalation(issue, workspace.rules) != "log_only"]
     answer: dict[str, Any] = {
         "project": header.project_name,
         "run": msgspec.to_builtins(header.run),
@@ -57,6 +60,7 @@ def _project_status(face: Face, workspace: Workspace) -> None:
         "next": [msgspec.to_builtins(order) for order in current.orders],
         "waiting": [msgspec.to_builtins(one) for one in current.waiting],
         "open_issues": [issue.issue_id for issue in issues],
+        "flagged_issues": [issue.issue_id for issue in flagged],
     }
     counts = ", ".join(f"{count} {name}" for name, count in sorted(state.tasks.by_status.items())) or "no tasks"
     run = header.run
@@ -65,7 +69,7 @@ def _project_status(face: Face, workspace: Workspace) -> None:
         f"run {run.run_id or '-'}: {run.status}{'' if run.is_open else ' (ended)'}, event #{state.seq},"
         f" {header.last_ts or '-'}, verify_status={header.verified.status}",
     ]
-    lines += [f"issue {issue.issue_id} ({issue.severity}) on {issue.about_task_id}: {issue.title}" for issue in issues]
+    lines += [f"issue {one.issue_id} ({one.severity}) on {one.about_task_id}: {one.title}" for one in flagged]
     lines += _few([("next", order.task_id, f"{order.action} by {order.actor}") for order in current.orders])
     lines += _few([("waits", one.task_id, one.reason) for one in current.waiting])
     face.data(answer, *lines)

@@ -105,6 +105,8 @@ def _show_plan(face: Face, workspace: Workspace) -> None:
 def _tell(face: Face, workspace: Workspace, report: RunReport, events: int) -> None:
     import msgspec
 
+    from esaa.protocol.blocking import escalation
+
     state = workspace.state()
     counts = ", ".join(f"{count} {name}" for name, count in sorted(state.tasks.by_status.items())) or "no tasks"
     lines = [f"run {report.run_id}: {report.outcome} ({report.message})"]
@@ -112,6 +114,8 @@ def _tell(face: Face, workspace: Workspace, report: RunReport, events: int) -> N
     for order, rejected in report.rejections:
         lines.append(f"rejected: {order.actor} on {order.task_id} ({order.action}), {rejected.error_code}")
         lines.append(f"  {rejected.message}")
+    flagged = [issue for issue in state.open_issues() if escalation(issue, workspace.rules) != "log_only"]
+    lines += [f"open issue: {one.issue_id} ({one.severity}) on {one.about_task_id}: {one.title}" for one in flagged]
     if report.outcome != "success":
         lines += [f"waits: {one.task_id} {one.reason}" for one in report.waiting]
     answer = {
@@ -126,6 +130,7 @@ def _tell(face: Face, workspace: Workspace, report: RunReport, events: int) -> N
         ],
         "waiting": [msgspec.to_builtins(one) for one in report.waiting],
         "tasks": {"by_status": state.tasks.by_status},
+        "flagged_issues": [issue.issue_id for issue in flagged],
     }
     face.data(answer, *lines)
     following = {

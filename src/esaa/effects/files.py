@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from esaa.effects.paths import UnsafePath, file_fault, inspect, parent_of
+from esaa.errors import StoreError
 from esaa.stores.blobs import BlobStore
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
@@ -57,7 +58,10 @@ class Publisher:
             return f"{effect.event_id}: `{effect.path}` {found.fault} and was not written"
         if found.sha256 not in known:
             return f"{effect.event_id}: `{effect.path}` was changed by someone else and was not overwritten"
-        content = self._blobs.get(effect.after_sha256)
+        try:
+            content = self._blobs.get(effect.after_sha256)
+        except StoreError as error:
+            return f"{effect.event_id}: `{effect.path}` was not written: {error.message}"
         if content is None:
             return f"{effect.event_id}: the content of `{effect.path}` is missing from .roadmap/blobs"
         try:

@@ -63,7 +63,7 @@ def audit_lines(lines: Iterable[bytes], line_bytes_max: int, reader: LineReader)
         audit.events += 1
         try:
             value: Any = decode(line)
-            if encode(value) != line:
+            if encode(value) != line or len(line) > line_bytes_max:
                 value = loads_strict(line.rstrip(b"\r"), bytes_max=line_bytes_max)
         except (msgspec.DecodeError, NotStrict, UnicodeDecodeError, ValueError, OverflowError, RecursionError):
             value = _strictly(line, number, line_bytes_max, audit)

@@ -33,7 +33,7 @@ from esaa.protocol.facts import (
 )
 from esaa.protocol.hotfix import hotfix_fact
 from esaa.protocol.paths import path_fault
-from esaa.protocol.rejections import reject
+from esaa.protocol.rejections import CODES, reject
 from esaa.protocol.roadmap import schema_version
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
@@ -170,13 +170,14 @@ def reject_output(command: RejectOutput, state: State, rules: Governance) -> Out
             f"{task.task_id} is done; there is no attempt to refuse.",
             "Report an issue instead.",
         )
+    code = CODES[command.error_code]
     return OutputRejected(
         task_id=task.task_id,
         error_code=command.error_code,
         message=command.message,
         source_action=ACTION_OF_STATUS[task.status],
-        reason="invalid_transition",
-        layer="verification_gate",
+        reason=code.reason,
+        layer=code.layer,
         rejected_actor=command.actor,
         counts=state.work(task.task_id).attempts < rules.runtime.attempts.max,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from esaa.contracts.governance import Governance
 from esaa.protocol.state import State
 
@@ -16,12 +14,7 @@ def verification_due(state: State, rules: Governance) -> bool:
     since = state.header.verified.events_since
     if since == 0:
         return False
-    match rules.runtime.verify_policy.cadence:
-        case "every_result":
-            return True
-        case "run_end":
-            return False
-        case "adaptive":
-            return since * SHARE >= len(state.tasks)
-        case other:
-            assert_never(other)
+    cadence = rules.runtime.verify_policy.cadence
+    if cadence == "adaptive":
+        return since * SHARE >= len(state.tasks)
+    return cadence == "every_result"

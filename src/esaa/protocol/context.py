@@ -99,7 +99,11 @@ def _boundary(task: Task, rules: Governance) -> dict[str, Any]:
     boundary = write_boundary(task, rules.agent)
     if boundary is None:
         return {}
-    return {"write": list(boundary.allow), "never": list(boundary.deny), "scope_patch": list(boundary.scope or ())}
+    return {
+        "write": list(boundary.allow),
+        "never": list(dict.fromkeys(boundary.deny)),
+        "scope_patch": list(boundary.scope or ()),
+    }
 
 
 def _policy(task: Task, rules: Governance) -> dict[str, Any]:

@@ -178,7 +178,9 @@ def _state_machine(
     if isinstance(intention.prior_status, str) and intention.prior_status != task.status:
         return _prior_status(intention, task)
     if isinstance(intention, ReportIssue):
-        return _refuse_report(command.actor, intention, task, state, rules)
+        return _refuse_reports_only(command, task, state, rules) or _refuse_report(
+            command.actor, intention, task, state, rules
+        )
     refusal = (
         refuse_blocked(task, act, state, rules)
         or refuse_transition(task, intention.action)
@@ -219,6 +221,18 @@ def immutable(task: Task, action: str) -> Rejected:
     )
 
 
+def _refuse_reports_only(command: Submit, task: Task, state: State, rules: Governance) -> Rejected | None:
+    """A dispatched agent that only ever reports would be asked for ever; a person may report as much as there is."""
+    limit = rules.runtime.attempts.max
+    if command.asked_task_id is None or state.work(task.task_id).reports < limit:
+        return None
+    return reject(
+        "REPORTS_EXCEEDED",
+        f"{limit} issues in a row were reported from {task.task_id} without any other act on it.",
+        "Act on the task, or let the reported issues be resolved first.",
+    )
+
+
 def _refuse_report(actor: str, intention: ReportIssue, task: Task, state: State, rules: Governance) -> Rejected | None:
     if isinstance(intention.fixes, str) and state.task(intention.fixes) is None:
         return reject("TASK_NOT_FOUND", f"`fixes` names the unknown task {intention.fixes!r}.", "`esaa task list`.")
@@ -231,7 +245,6 @@ def _refuse_report(actor: str, intention: ReportIssue, task: Task, state: State,
         "SEVERITY_NOT_ALLOWED",
         f"{actor} neither owns {task.task_id} nor has the role qa; it may not report `{intention.severity}`.",
         "Report `medium`, or let the owner or a reviewer report it.",
-        counts=False,
     )
 
 

@@ -40,6 +40,7 @@ CODES: dict[str, Code] = {
     "ATTEMPT_TIMEOUT": Code("invalid_transition", "state_machine", "The attempt took longer than attempts.ttl."),
     "COOLDOWN_ACTIVE": Code("invalid_transition", "state_machine", "The pause after a rejection is not over."),
     "MAX_ATTEMPTS_EXCEEDED": Code("invalid_transition", "state_machine", "The task has no attempts left."),
+    "REPORTS_EXCEEDED": Code("invalid_transition", "state_machine", "Only issues were reported, too many in a row."),
     "SEVERITY_NOT_ALLOWED": Code("lock_violation", "state_machine", "This actor may not report so high a severity."),
     "BOUNDARY_VIOLATION": Code("boundary_violation", "boundary", "A file lies outside what the task may write."),
     "PATH_INVALID": Code("boundary_violation", "boundary", "A path is not a legal project path."),

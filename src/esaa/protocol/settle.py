@@ -19,7 +19,7 @@ from esaa.kernel.recorded import Draft, Recorded
 from esaa.protocol.admin import next_run_id
 from esaa.protocol.attempts import parse_ts, recorded_ts
 from esaa.protocol.blocking import escalation
-from esaa.protocol.commands import AnyCommand, RecordTimeout, RecordVerification, StartRun, Submit
+from esaa.protocol.commands import AnyCommand, RecordTimeout, StartRun, Submit
 from esaa.protocol.decide import Decision, decide
 from esaa.protocol.facts import (
     Fact,
@@ -88,7 +88,7 @@ def _with_reactions(decision: Decision, state: State, rules: Governance) -> list
 
 def _in_a_run(command: AnyCommand, drafts: list[Draft[Fact]], state: State) -> tuple[Draft[Fact], ...]:
     run = state.header.run
-    if not drafts or run.is_open or run.count == 0 or isinstance(command, StartRun | RecordVerification):
+    if not drafts or run.is_open or run.count == 0 or isinstance(command, StartRun):
         return tuple(drafts)
     start = RunStarted(
         run_id=next_run_id(state),

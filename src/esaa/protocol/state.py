@@ -58,6 +58,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     claim: int = 0
     complete: int = 0
     review: int = 0
+    reports: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

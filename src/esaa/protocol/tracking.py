@@ -48,14 +48,14 @@ def _acted(state: State, fact: TaskClaimed | TaskCompleted | TaskReviewed, ts: s
         return
     work = state.work(fact.task_id)
     if isinstance(fact, TaskClaimed):
-        work = _replace(work, claim=work.claim + 1, since=ts, rejected_at=None, last_rejection=None)
+        work = _replace(work, claim=work.claim + 1, since=ts, rejected_at=None, last_rejection=None, reports=0)
     elif isinstance(fact, TaskCompleted):
-        work = _replace(work, complete=work.complete + 1, since=ts, rejected_at=None, last_rejection=None)
+        work = _replace(work, complete=work.complete + 1, since=ts, rejected_at=None, last_rejection=None, reports=0)
     elif fact.decision == "approve":
         state.header.work.pop(fact.task_id, None)
         return
     else:
-        work = _replace(work, review=work.review + 1, since=ts, rejected_at=None, last_rejection=None)
+        work = _replace(work, review=work.review + 1, since=ts, rejected_at=None, last_rejection=None, reports=0)
     state.header.work[fact.task_id] = work
 
 
@@ -80,14 +80,15 @@ def _rejected(state: State, fact: OutputRejected, ts: str) -> None:
 def _reported(state: State, fact: IssueReported, actor: str) -> None:
     task = state.tasks.get(fact.task_id)
     if task is not None and task.status in _SLOT_OF_STATUS and actor != MONITOR:
-        state.header.work[task.task_id] = _one_more(state.work(task.task_id), task.status)
+        work = _one_more(state.work(task.task_id), task.status)
+        state.header.work[task.task_id] = _replace(work, reports=work.reports + 1)
 
 
 def _resolved(state: State, fact: IssueResolved, ts: str) -> None:
     issue = state.header.issues.get(fact.issue_id)
     work = None if issue is None else state.header.work.get(issue.about_task_id)
     if issue is not None and work is not None:
-        state.header.work[issue.about_task_id] = _replace(work, attempts=0, since=ts, rejected_at=None)
+        state.header.work[issue.about_task_id] = _replace(work, attempts=0, since=ts, rejected_at=None, reports=0)
 
 
 def _receipt(state: State, command_id: str, version: int) -> None:

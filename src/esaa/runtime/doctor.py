@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from esaa.config import Config, load_config
 from esaa.effects.from_facts import file_effects
 from esaa.errors import ContractError, EsaaError, StoreLocked
-from esaa.open import LOG_NAME, ROADMAP, open_workspace
 from esaa.protocol.commands import RecordRepair
 from esaa.protocol.facts import FileWritten
 from esaa.protocol.lessons import enforceable
@@ -19,6 +18,7 @@ from esaa.protocol.roadmap import schema_version
 from esaa.runtime.verification import Target, verify
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import read_governance
+from esaa.stores.layout import LOG_NAME, ROADMAP
 from esaa.stores.lock import writer_lock
 from esaa.stores.secrets import state_key
 from esaa.stores.views import VIEW_NAMES
@@ -33,28 +33,30 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
 
 
-def examine(root: Path, config: Config | None = None) -> list[Symptom]:
-    """All symptoms of the workspace in `root`. Never raises for what is wrong with it."""
-    settings = config or load_config()
+def examine(root: Path, config_dir: Path, opened: Callable[[], Workspace]) -> list[Symptom]:
+    """All symptoms of the workspace in `root`. Never raises for what is wrong with it.
+
+    `config_dir` is the user's, where the key of the state snapshots lies; `opened` opens the workspace, and is only
+    called when that can succeed.
+    """
     symptoms = _folder(root)
     if any(one.severity == "error" for one in symptoms):
         return symptoms
     symptoms += _contracts(root)
     symptoms += _lock(root)
-    symptoms += _key(settings)
+    symptoms += _key(config_dir)
     symptoms += _log(root)
     if not any(one.severity == "error" for one in symptoms):
-        symptoms += _meaning(open_workspace(root, settings))
+        symptoms += _meaning(opened())
     return symptoms
 
 
-def repair(root: Path, config: Config | None = None, *, accept_log: bool = False) -> list[str]:
+def repair(workspace: Workspace, *, accept_log: bool = False) -> list[str]:
     """Mends a torn tail, a cut batch, unpublished files and read models. Repairs of the log are recorded in it.
 
     Raises what opening the workspace raises: damage that a crash cannot have done is never cut away. `accept_log` goes
     on from a log that lacks events which this machine has seen, and records that it did.
     """
-    workspace = open_workspace(root, config)
     lying = {name: workspace.views.on_disk(name) for name in VIEW_NAMES}
     before = _differing(workspace)
     with workspace.writing(accept_shorter=accept_log) as notices:
@@ -120,10 +122,10 @@ def _lock(root: Path) -> list[Symptom]:
         return [_error(error.code, error.message, error.hint)]
 
 
-def _key(config: Config) -> list[Symptom]:
-    if state_key(Path(config.config_dir)) is not None:
+def _key(config_dir: Path) -> list[Symptom]:
+    if state_key(config_dir) is not None:
         return []
-    text = f"{config.config_dir} holds no usable key, so states are folded from the whole log each time."
+    text = f"{config_dir} holds no usable key, so states are folded from the whole log each time."
     return [_warning("NO_STATE_KEY", text, "Make the folder writable, the key yours alone (mode 0600).")]
 
 

@@ -18,8 +18,8 @@ from esaa.kernel.findings import Finding
 from esaa.kernel.line_audit import LineAudit, audit_lines
 from esaa.protocol.envelope_audit import EnvelopeAudit
 from esaa.stores.contracts import has_governance, read_governance
+from esaa.stores.jsonl import LINE_BYTES_MAX
 
-LINE_BYTES_MAX = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
 
 
@@ -33,7 +33,8 @@ class LineCheck(msgspec.Struct, frozen=True, kw_only=True):
 def check_file(path: Path, size: int, rules: Governance | None) -> LineCheck:
     """Audits lines and envelopes in the first `size` bytes of a log."""
     reader = EnvelopeAudit(rules)
-    lines = audit_lines(stored_lines(path, size), LINE_BYTES_MAX, reader)
+    limit = LINE_BYTES_MAX if rules is None else rules.storage.event_store.line_bytes_max
+    lines = audit_lines(stored_lines(path, size), limit, reader)
     return LineCheck(lines=lines, envelopes=reader.findings)
 
 

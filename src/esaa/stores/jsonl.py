@@ -13,7 +13,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
-from esaa.errors import CorruptLog, StoreError, WrongExpectedVersion
+from esaa.errors import CorruptLog, StoreError, UsageError, WrongExpectedVersion
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.recorded import Draft, Recorded
 from esaa.kernel.vocabulary import MalformedLine, Vocabulary
@@ -21,6 +21,8 @@ from esaa.stores.base import START, Batch, Head, encode_batch
 from esaa.stores.disk import Disk
 
 F = TypeVar("F")
+
+LINE_BYTES_MAX = 64 * 1024 * 1024
 
 _BLANKS = 4096
 _EXPLAIN = "Run `esaa verify --explain`."
@@ -46,10 +48,13 @@ class TornTail(StoreError):
 class JsonlStore(Generic[F]):
     """One stream in one file. Not safe for two writers by itself: who appends holds the writer's lock."""
 
-    def __init__(self, path: Path, vocabulary: Vocabulary[F], disk: Disk) -> None:
+    def __init__(
+        self, path: Path, vocabulary: Vocabulary[F], disk: Disk, *, line_bytes_max: int = LINE_BYTES_MAX
+    ) -> None:
         self._path = path
         self._vocabulary = vocabulary
         self._disk = disk
+        self._line_bytes_max = line_bytes_max
         self._head = START
         self._poisoned = False
 
@@ -151,6 +156,13 @@ class JsonlStore(Generic[F]):
         if not drafts:
             return ()
         written, lines, head = encode_batch(drafts, self._head, batch, self._vocabulary)
+        longest = max(map(len, lines), default=0)
+        if longest > self._line_bytes_max:
+            raise UsageError(
+                "LINE_TOO_LONG",
+                f"An event has {longest} bytes; line_bytes_max is {self._line_bytes_max}. Nothing was recorded.",
+                "Shorten notes, checks or evidence, or raise the limit in STORAGE_POLICY.yaml.",
+            )
         missing_feed = self._write(b"\n".join(lines) + b"\n")
         self._head = msgspec.structs.replace(head, offset=head.offset + missing_feed)
         return tuple(written)
