@@ -27,6 +27,10 @@ class _Reader:
         assert isinstance(event, dict)
         self.seen.append(line)
 
+    def foresees(self, line: bytes, leaf: str) -> bool:
+        """Foresees nothing."""
+        return False
+
     def skip(self) -> None:
         """A line that is none."""
         self.seen.append(None)

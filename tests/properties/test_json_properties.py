@@ -97,6 +97,10 @@ class _Nobody:
     def feed(self, event: dict[str, Any], line: int) -> None:
         """Sees a line."""
 
+    def foresees(self, line: bytes, leaf: str) -> bool:
+        """Foresees nothing."""
+        return False
+
     def skip(self) -> None:
         """Sees none."""
 

@@ -429,7 +429,6 @@ def test_flood_of_warnings_in_envelopes_does_not_hide_an_error_either(monkeypatc
         (ViewMutated(target="log", change={"x": 1}), 2, True),
         (VerificationStarted(strict=True), 2, True),
         (ViewMutated(target="lessons", lessons=[]), 2, False),
-        (ViewMutated(target="roadmap"), 1, False),
         (VerificationPassed(), 2, False),
         (claimed(), 2, False),
     ],
@@ -489,6 +488,38 @@ def test_envelope_and_payload_of_a_line_that_is_passed_over_are_looked_at(
     audit.feed(_stateless(**fields), 1)
 
     assert [one.code for one in audit.findings] == ([] if code is None else [code])
+
+
+def _closing(version: int, leaf: str, **changes: Any) -> bytes:
+    event = record(ViewMutated(target="roadmap", change="projected"), version)
+    fields: dict[str, Any] = {"causation_id": "EV-00000001", "prev_hash": leaf} | changes
+    return WIRE.encode(msgspec.structs.replace(event, **fields))
+
+
+def test_closing_line_in_its_place_is_foreseen_and_any_other_is_not() -> None:
+    leaf, first = "a" * 64, json.loads(WIRE.encode(record(created("T-1"), 1)))
+    event = record(ViewMutated(target="roadmap", change="projected"), 2)
+    other_ts = msgspec.structs.replace(event, ts="2026-03-01T12:00:59Z", causation_id="EV-00000001", prev_hash=leaf)
+    lines = {
+        "right": (_closing(2, leaf), True),
+        "seq": (_closing(3, leaf), False),
+        "link": (_closing(2, "b" * 64), False),
+        "id": (_closing(2, leaf, event_id="EV-00000009"), False),
+        "cause": (_closing(2, leaf, causation_id="EV-0000000x"), False),
+        "no cause": (_closing(2, leaf, causation_id=None), False),
+        "actor": (_closing(2, leaf, actor="agent-qa"), False),
+        "command": (_closing(2, leaf, command_id="x"), False),
+        "version": (_closing(2, leaf, schema_version="0.4.1"), False),
+        "time": (WIRE.encode(other_ts), False),
+        "space": (_closing(2, leaf) + b" ", False),
+    }
+    for name, (line, foreseen) in lines.items():
+        audit = EnvelopeAudit(governance())
+        audit.feed(first, 1)
+        assert audit.foresees(line, leaf) is foreseen, name
+        if foreseen:
+            audit.feed(json.loads(WIRE.encode(record(created("T-2"), 3))), 3)
+            assert audit.findings == []
 
 
 def test_payload_that_was_sound_once_is_not_looked_at_again_and_another_one_is() -> None:

@@ -173,10 +173,10 @@ def _audit_meaning(audit: LogAudit, path: Path, size: int, progress: Callable[[i
     passed_over: bytes | None = None
     for line in stored_lines(path, size, progress):
         number += 1
-        if is_stateless(line):
+        if number > 1 and is_stateless(line):
             passed_over = line
             continue
-        if not line.strip():
+        if not line or line.isspace():
             continue
         passed_over = None
         try:
