@@ -134,8 +134,11 @@ def test_line_that_is_passed_over_changes_no_state(told: Told) -> None:
     for event in _events(told):
         before = state.copy()
         evolve(state, event)
-        if is_stateless(WIRE.encode(event)):
+        if event.version > 1 and is_stateless(WIRE.encode(event)):
             before.header.last_seq, before.header.last_ts = event.version, event.ts
+            # A refusal is tracked beside the projection, which is all that an audit folds.
+            before.header.work = state.header.work
+            before.header.unknown_actors = state.header.unknown_actors
             assert _views(before) == _views(state)
 
 

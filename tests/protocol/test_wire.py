@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
+from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.facts import (
     FACT_TYPES,
@@ -306,3 +307,16 @@ def test_foreign_fact_without_a_payload_is_written_with_an_empty_one() -> None:
     line = WIRE.encode(record(ForeignRecorded(name="x.y"), 1))
 
     assert json.loads(line)["payload"] == {}
+
+
+def test_ordinary_lines_are_read_in_one_step_and_say_the_same() -> None:
+    facts: list[Fact] = [claimed(), approved(), created("T-1"), ViewMutated(target="roadmap", change="projected")]
+    for version, fact in enumerate(facts, start=1):
+        event = record(fact, version)
+        read = WIRE.read(WIRE.encode(event))
+
+        assert type(read) is not type(event), "this was read piece by piece"
+        assert isinstance(read, Recorded)
+        assert (read.version, read.ts, read.actor) == (event.version, event.ts, event.actor)
+        assert action_of(read.fact) == action_of(event.fact)
+        assert WIRE.decode(WIRE.encode(event)) == event

@@ -13,7 +13,7 @@ import msgspec
 from esaa.contracts.governance import Governance
 from esaa.contracts.swarm import MONITOR, ORCHESTRATOR
 from esaa.kernel.findings import Finding, Severity
-from esaa.protocol.facts import IssueReported, TaskAmended, VerificationStarted, ViewMutated
+from esaa.protocol.facts import IssueReported, OutputRejected, TaskAmended, VerificationStarted, ViewMutated
 from esaa.protocol.wire import WRITABLE
 
 LOG = "activity.jsonl"
@@ -28,6 +28,7 @@ _SEQ_DIGITS = 8
 _STATELESS: dict[str, type[msgspec.Struct]] = {
     ViewMutated.action_name: ViewMutated,
     VerificationStarted.action_name: VerificationStarted,
+    OutputRejected.action_name: OutputRejected,
 }
 
 

@@ -233,7 +233,11 @@ _COMMON_PAYLOADS = frozenset(
 _HEAD_END = 24
 _STATELESS_HEADS = {
     head[-_HEAD_END:]: head
-    for head in (b',"action":"orchestrator.view.mutate","payload":', b',"action":"verify.start","payload":')
+    for head in (
+        b',"action":"orchestrator.view.mutate","payload":',
+        b',"action":"verify.start","payload":',
+        b',"action":"output.rejected","payload":',
+    )
 }
 _ACTS = (TaskClaimed, TaskCompleted, TaskReviewed)
 _UNCHECKED = frozenset((ViewMutated, VerificationStarted, OutputRejected, RunStarted, RunEnded))

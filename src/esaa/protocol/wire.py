@@ -66,21 +66,13 @@ class _ReviewPayload(TaskReviewed, frozen=True, kw_only=True):
     old_reviewer_role: str | UnsetType = msgspec.field(name="_reviewer_role", default=UNSET)
 
 
-class _TypedLine(msgspec.Struct, Generic[P], kw_only=True):
-    """A whole line, decoded in one step once its action is known."""
+class _TypedLine(Recorded[P], Generic[P], frozen=True, kw_only=True):
+    """A whole line, decoded in one step once its action is known: an event as it stands on the wire."""
 
-    schema_version: str
-    event_id: str
-    event_seq: int
-    ts: str
-    actor: str
+    version: int = msgspec.field(name="event_seq")
+    fact: P = msgspec.field(name="payload")
     action: str
-    payload: P
     reviewer_role: str | UnsetType | None = UNSET
-    command_id: str | None = None
-    correlation_id: str | None = None
-    causation_id: str | None = None
-    prev_hash: str | None = None
 
 
 _PAYLOAD_TYPES: dict[str, Any] = {
@@ -144,11 +136,29 @@ class ProtocolVocabulary:
         except (OverflowError, ValueError):
             return compact(line)  # an integer beyond 64 bits, sent by an agent
 
+    def read(self, line: bytes) -> Recorded[Fact]:
+        """As `decode`, and faster, for who folds and forgets: a review's `reviewer_role` may be left out."""
+        return _read_typed(line) or self.decode(line)
+
     def decode(self, line: bytes) -> Recorded[Fact]:
         """The event of a line. Raises `MalformedLine` with JSONL_INVALID, EVENT_MISSING_FIELDS or SCHEMA_INVALID."""
-        typed = _decode_typed(line)
-        if typed is not None:
-            return typed
+        read = _read_typed(line)
+        if read is not None:
+            fact = read.fact
+            if isinstance(fact, _ReviewPayload):
+                fact = _review(fact, read.reviewer_role)
+            return Recorded(
+                version=read.version,
+                event_id=read.event_id,
+                ts=read.ts,
+                actor=read.actor,
+                fact=fact,
+                schema_version=read.schema_version,
+                command_id=read.command_id,
+                correlation_id=read.correlation_id,
+                causation_id=read.causation_id,
+                prev_hash=read.prev_hash,
+            )
         try:
             envelope = _ENVELOPE.decode(line)
         except _UNREADABLE as error:
@@ -167,7 +177,7 @@ class ProtocolVocabulary:
         )
 
 
-def _decode_typed(line: bytes) -> Recorded[Fact] | None:
+def _read_typed(line: bytes) -> _TypedLine[Any] | None:
     """The event of an ordinary line in one step; None where the line has to be read piece by piece, and explained."""
     start = line.find(_ACTION_KEY) + len(_ACTION_KEY)
     action = line[start : line.find(b'"', start)]
@@ -178,23 +188,7 @@ def _decode_typed(line: bytes) -> Recorded[Fact] | None:
         read = decoder.decode(line)
     except _UNREADABLE:
         return None
-    if read.action.encode() != action or read.schema_version == LEGACY:
-        return None
-    fact = read.payload
-    if isinstance(fact, _ReviewPayload):
-        fact = _review(fact, read.reviewer_role)
-    return Recorded(
-        version=read.event_seq,
-        event_id=read.event_id,
-        ts=read.ts,
-        actor=read.actor,
-        fact=fact,
-        schema_version=read.schema_version,
-        command_id=read.command_id,
-        correlation_id=read.correlation_id,
-        causation_id=read.causation_id,
-        prev_hash=read.prev_hash,
-    )
+    return None if read.action.encode() != action or read.schema_version == LEGACY else read
 
 
 def action_of(fact: Fact) -> str:

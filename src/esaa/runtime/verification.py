@@ -167,7 +167,7 @@ class _LineCheckRun:
 
 def _audit_meaning(audit: LogAudit, path: Path, size: int, progress: Callable[[int], None] | None) -> set[int]:
     """Feeds the events; lines that change no state are passed over, but for the last, which dates the read models."""
-    decode = ProtocolVocabulary().decode
+    decode = ProtocolVocabulary().read
     malformed: set[int] = set()
     number = 0
     passed_over: bytes | None = None
