@@ -1,0 +1,35 @@
+"""The short form of `make bench`: every figure is taken, on logs of a tenth of the size. The bars are the long form's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_every_figure_is_measured_and_nothing_is_kept_of_a_short_run(tmp_path: Path) -> None:
+    output = tmp_path / "results.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick", "--output", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr
+    for name in ("start-up:", "appends:", "claim:", "verify: wall", "verify: peak memory"):
+        assert any(line.startswith(name) for line in done.stdout.splitlines()), done.stdout
+    assert not output.exists()
+
+
+def test_kept_results_hold_their_bars_and_name_the_machines_yardsticks() -> None:
+    kept = json.loads((ROOT / "bench" / "results.json").read_text())
+    assert kept["yardsticks"]["python_pass_cpu_s"] > 0
+    assert len(kept["figures"]) == 5
+    for figure in kept["figures"]:
+        assert figure["ratio"] <= figure["bar"], figure["name"]
