@@ -1,4 +1,4 @@
-"""The short form of `make bench`: every figure is taken, on logs of a tenth of the size. The bars are the long form's."""
+"""The short form of `make bench`: every figure is taken, on logs a tenth as long. The bars are the long form's."""
 
 from __future__ import annotations
 
