@@ -56,7 +56,7 @@ from esaa.protocol.result import Refused
 from esaa.protocol.roadmap import schema_version
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
-from esaa.protocol.transitions import refuse_actor, refuse_dependencies, refuse_transition
+from esaa.protocol.transitions import refuse_actor, refuse_dependencies, refuse_done, refuse_transition
 
 ORCHESTRATOR = "orchestrator"
 
@@ -209,16 +209,7 @@ def _prior_status(intention: AnyIntention, task: Task) -> Rejected | None:
 def _immutable(task: Task, intention: AnyIntention) -> Rejected | None:
     if task.status != "done" or isinstance(intention, ReportIssue):
         return None
-    return immutable(task, intention.action)
-
-
-def immutable(task: Task, action: str) -> Rejected:
-    """The refusal of an act on a done task (INV-001)."""
-    return reject(
-        "IMMUTABLE_DONE_VIOLATION",
-        f"{task.task_id} is done, and done is for good; `{action}` is not possible.",
-        f"Report an issue that names it in `fixes`: `esaa issue report {task.task_id} ...`.",
-    )
+    return refuse_done(task, intention.action)
 
 
 def _refuse_reports_only(command: Submit, task: Task, state: State, rules: Governance) -> Rejected | None:

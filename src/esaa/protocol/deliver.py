@@ -21,6 +21,7 @@ from esaa.protocol.paths import covered_folded, path_fault
 from esaa.protocol.rejections import reject
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
+from esaa.protocol.transitions import refuse_done
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +49,7 @@ def deliver(
             return content
         contents[update.path] = content
     if task.status == "done":
-        return reject(
-            "IMMUTABLE_DONE_VIOLATION",
-            f"{task.task_id} is done, and done is for good; `complete` is not possible.",
-            f"Report an issue that names it in `fixes`: `esaa issue report {task.task_id} ...`.",
-        )
+        return refuse_done(task, "complete")
     refusal = refuse_complete(task, intention, command.actor, contents, rules)
     if refusal is not None:
         return refusal

@@ -49,6 +49,15 @@ def refuse_transition(task: Task, action: str) -> Rejected | None:
     )
 
 
+def refuse_done(task: Task, action: str) -> Rejected:
+    """The refusal of an act on a done task (INV-001)."""
+    return reject(
+        "IMMUTABLE_DONE_VIOLATION",
+        f"{task.task_id} is done, and done is for good; `{action}` is not possible.",
+        f"Report an issue that names it in `fixes`: `esaa issue report {task.task_id} ...`.",
+    )
+
+
 def refuse_actor(task: Task, action: str, actor: str, rules: Governance) -> Rejected | None:
     """Why this actor may not do this act on this task, or None (DESIGN 12.5)."""
     registered = rules.swarm.actors[actor]

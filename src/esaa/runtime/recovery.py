@@ -22,7 +22,7 @@ from esaa.protocol.settle import unclosed_act
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.clock import log_time
 from esaa.stores.jsonl import JsonlStore, TornTail
-from esaa.stores.locate import holds, lines_backwards
+from esaa.stores.locate import lines_backwards
 from esaa.stores.recovery import TailRepair, cut_tail
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _check_rolled_back(workspace: Workspace, accept_shorter: bool) -> list[str]:
     """The log must hold the last event that this machine has followed: whole lines may have been dropped."""
     store = workspace.log.store
     seen, head = workspace.views.cursors.published, store.head()
-    if seen is None or store.is_at(seen) or holds(store.path, seen.version, seen.leaf_hash, ProtocolVocabulary()):
+    if seen is None or store.holds(seen):
         return []
     what = f"{store.path} ends at event {head.version}, but this machine has seen event {seen.version} of it"
     if seen.version <= head.version:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from esaa.history.refs import AtHead, AtSeq, AtTime, Ref, parse_range
 from esaa.kernel.recorded import Recorded
-from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.facts import Fact
 from esaa.protocol.wire import ProtocolVocabulary
-from esaa.stores.locate import events_from, lines_backwards
+from esaa.stores.locate import events_backwards, events_from
 
 Located = tuple[bytes, Recorded[Fact]]
 
@@ -42,7 +41,9 @@ def _seq_of(path: Path, ref: Ref) -> int:
             return max(_head(path) - back, 0)
         case AtTime(ts=ts):
             moment = _moment(ts)
-            return next((one.version for one in _newest_first(path) if _moment(one.ts) <= moment), 0)
+            return next(
+                (one.version for one in events_backwards(path, ProtocolVocabulary()) if _moment(one.ts) <= moment), 0
+            )
 
 
 def _moment(ts: str) -> datetime:
@@ -55,13 +56,4 @@ def _moment(ts: str) -> datetime:
 
 
 def _head(path: Path) -> int:
-    return next((one.version for one in _newest_first(path)), 0)
-
-
-def _newest_first(path: Path) -> Iterator[Recorded[Fact]]:
-    vocabulary = ProtocolVocabulary()
-    for line, _ in lines_backwards(path):
-        try:
-            yield vocabulary.decode(line)
-        except MalformedLine:
-            continue
+    return next((one.version for one in events_backwards(path, ProtocolVocabulary())), 0)

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,6 @@ from esaa.contracts.governance import Governance
 from esaa.effects.paths import inspect
 from esaa.errors import ContractError, NotFound, StoreError
 from esaa.kernel.findings import Finding
-from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.envelope_audit import RESTORE
 from esaa.protocol.facts import Fact, VerificationPassed
@@ -30,7 +29,7 @@ from esaa.runtime.line_check import LineCheck, check_file, stored_lines
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore, storage_error
-from esaa.stores.locate import holds, lines_backwards
+from esaa.stores.locate import events_backwards, lines_backwards
 from esaa.stores.views import Views
 
 Status = Literal["ok", "mismatch", "corrupted"]
@@ -228,23 +227,17 @@ def _audit_seen(audit: LogAudit, roadmap: Path, log: Path) -> None:
     if seen is None:
         return
     store: JsonlStore[Fact] = JsonlStore(log, ProtocolVocabulary(), Disk())
-    if not store.is_at(seen) and not holds(log, seen.version, seen.leaf_hash, ProtocolVocabulary()):
-        last = next((one.version for one in _newest_first(log)), 0)
+    if not store.holds(seen):
+        last = next((one.version for one in events_backwards(log, ProtocolVocabulary())), 0)
         text = f"event {seen.version}, which this machine has seen, is not in the log any more"
         hint = "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`."
         audit.add("LOG_ROLLED_BACK", min(last, seen.version - 1) + 1, text, hint)
 
 
-def _newest_first(path: Path) -> Iterator[Recorded[Fact]]:
-    vocabulary = ProtocolVocabulary()
-    for line, _ in lines_backwards(path):
-        with contextlib.suppress(MalformedLine):
-            yield vocabulary.decode(line)
-
-
 def _last_verified(path: Path) -> int | None:
     """The seq of the last `verify.ok`, read from the end."""
-    return next((one.version for one in _newest_first(path) if isinstance(one.fact, VerificationPassed)), None)
+    mentions = events_backwards(path, ProtocolVocabulary(), mention=b'"verify.ok"')
+    return next((one.version for one in mentions if isinstance(one.fact, VerificationPassed)), None)
 
 
 def _audit_read_models(audit: LogAudit, roadmap: Path) -> None:

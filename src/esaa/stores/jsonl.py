@@ -19,6 +19,7 @@ from esaa.kernel.recorded import Draft, Recorded
 from esaa.kernel.vocabulary import MalformedLine, Vocabulary
 from esaa.stores.base import START, Batch, Head, encode_batch
 from esaa.stores.disk import Disk
+from esaa.stores.locate import holds
 
 F = TypeVar("F")
 
@@ -93,6 +94,10 @@ class JsonlStore(Generic[F]):
             return False
         last = next((line for line in reversed(stored.split(b"\n")) if line.strip()), b"")
         return leaf_hash(last) == place.leaf_hash
+
+    def holds(self, place: Head) -> bool:
+        """True when the log still has the line that the place was taken from, wherever blank lines have moved it."""
+        return self.is_at(place) or holds(self._path, place.version, place.leaf_hash, self._vocabulary)
 
     def read(self, after: Head = START) -> Iterator[Recorded[F]]:
         """The events after a place; checks seq and chain on the way. Raises `CorruptLog` and `TornTail`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -39,6 +40,14 @@ def lines_backwards(path: Path) -> Iterator[tuple[bytes, int]]:
                 end = start - 1
         if rest:
             yield rest, 0
+
+
+def events_backwards(path: Path, vocabulary: Vocabulary[F], *, mention: bytes = b"") -> Iterator[Recorded[F]]:
+    """The readable events from the last to the first; with `mention` only those whose line holds these bytes."""
+    for line, _ in lines_backwards(path):
+        if mention in line:
+            with contextlib.suppress(MalformedLine):
+                yield vocabulary.decode(line)
 
 
 def holds(path: Path, version: int, leaf: str | None, vocabulary: Vocabulary[F]) -> bool:
