@@ -50,8 +50,13 @@ class LineReader(Protocol):
         ...
 
 
-def audit_lines(lines: Iterable[bytes], line_bytes_max: int, reader: LineReader) -> LineAudit:
-    """Audits stored lines, each without its line feed. Blank lines are no leaves; a CR belongs to its line."""
+def audit_lines(
+    lines: Iterable[bytes], line_bytes_max: int, reader: LineReader, *, before: str | None = None
+) -> LineAudit:
+    """Audits stored lines, each without its line feed. Blank lines are no leaves; a CR belongs to its line.
+
+    `before` is the leaf hash of the line before the first one, where earlier lines lie elsewhere.
+    """
     audit = LineAudit()
     foreign = _ForeignChain()
     decode = msgspec.json.Decoder().decode
@@ -59,7 +64,7 @@ def audit_lines(lines: Iterable[bytes], line_bytes_max: int, reader: LineReader)
     sha256 = hashlib.sha256
     number = 0
     last_number = 1
-    leaf: str | None = None
+    leaf: str | None = before
     for line in lines:
         number += 1
         if not line or line.isspace():

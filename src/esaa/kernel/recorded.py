@@ -10,11 +10,19 @@ F = TypeVar("F")
 
 
 class Draft(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
-    """A fact that was decided and not yet appended. `follows` says that it follows from the first fact of its batch."""
+    """A fact that was decided and not yet appended. `follows` says that it follows from the first fact of its batch.
+
+    The rest is what a witness brings along; where it is None, the batch and the vocabulary decide.
+    """
 
     actor: str
     fact: F
     follows: bool = False
+    event_id: str | None = None
+    ts: str | None = None
+    schema_version: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
 
 
 class Recorded(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
