@@ -38,6 +38,12 @@ class NotFound(EsaaError):
     exit_code = 7
 
 
+class EventRefused(EsaaError):
+    """The quality gates refuse an event of the trail; nothing was recorded. `context["findings"]` has all of them."""
+
+    exit_code = 5
+
+
 class ConfigError(EsaaError):
     """A setting of this machine or user is wrong."""
 
