@@ -36,7 +36,7 @@ docs: $(VENV)/.installed
 # Needs uv; everyone else installs what it wrote.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --no-header --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
+	  --no-header --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --constraints requirements/dev.txt pyproject.toml - \
 	  --output-file requirements/install.txt

@@ -9,19 +9,25 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from esaa.errors import ConfigError
 
+if TYPE_CHECKING:
+    from esaa.trail.settings import TrailSettings
+
 _PLATFORM: str = sys.platform
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What can be set. `config_dir` holds the key of the state snapshots."""
+    """What can be set. `config_dir` holds the key of the state snapshots; `event_sourcing` is the user's part of the
+    trail's settings, which the project's own stand above."""
 
     config_dir: str = ""
     lock_timeout_s: float = 10.0
+    event_sourcing: dict[str, Any] = {}
 
 
 def load_config(environ: Mapping[str, str] | None = None) -> Config:
@@ -44,6 +50,23 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     if not 0 <= config.lock_timeout_s <= 3600:
         raise ConfigError("CONFIG_INVALID", "lock_timeout_s must be between 0 and 3600.", "Give seconds: 10.")
     return config
+
+
+def load_trail_settings(root: Path, config: Config, environ: Mapping[str, str] | None = None) -> TrailSettings:
+    """The settings of the trail in `root`: `ESAA_*`, then `.roadmap/event-sourcing.yaml`, then the user's, then defaults.
+
+    Raises `ConfigError` naming the source of a wrong value.
+    """
+    from esaa.trail.settings import read_settings
+
+    path = root / ".roadmap" / "event-sourcing.yaml"
+    try:
+        data: bytes | None = path.read_bytes()
+    except FileNotFoundError:
+        data = None
+    return read_settings(
+        data, str(path), user=config.event_sourcing, environ=os.environ if environ is None else environ
+    )
 
 
 def _user_file(path: Path) -> dict[str, object]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from esaa.config import Config, load_config
+from esaa.config import Config, load_config, load_trail_settings
 from esaa.contracts.governance import Governance
 from esaa.errors import NotFound
 from esaa.protocol.evolve import PROJECTION_VERSION
@@ -20,6 +21,9 @@ from esaa.stores.layout import LOG_NAME, ROADMAP
 from esaa.stores.locate import events_from
 from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
+
+if TYPE_CHECKING:
+    from esaa.runtime.trail import NewId, Trail
 
 
 def find_root(start: Path) -> Path:
@@ -83,6 +87,44 @@ def compose(
     )
     log = FoldedLog(store, snapshots, rules.storage.state_snapshots.every_events)
     return Workspace(root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s, contracts=contracts)
+
+
+def open_trail(
+    root: Path,
+    config: Config | None = None,
+    *,
+    clock: Clock | None = None,
+    disk: Disk | None = None,
+    new_id: NewId | None = None,
+) -> Trail:
+    """The trail of the folder `root`, with the settings of `.roadmap/event-sourcing.yaml`. Nothing is written yet.
+
+    Raises `ConfigError` for a wrong setting, and for an event type of the project's own that is no valid schema.
+    """
+    # Loaded here: who claims a task pays for no trail.
+    from esaa.runtime.trail import Trail, random_id
+    from esaa.stores.trail import TrailStore
+    from esaa.stores.trail_layout import base_folder
+    from esaa.stores.trail_types import load_types
+
+    settings = config or load_config()
+    trail_settings = load_trail_settings(root, settings)
+    base = base_folder(root, trail_settings.storage.base_path)
+    return Trail(
+        root=root,
+        settings=trail_settings,
+        types=load_types(base),
+        store=TrailStore(
+            base,
+            trail_settings.storage,
+            disk or Disk(),
+            lock_timeout_s=settings.lock_timeout_s,
+            lines_cached_max=trail_settings.performance.cache_recent_events,
+        ),
+        clock=clock or SystemClock(),
+        new_id=new_id or random_id,
+        secret=state_key(Path(settings.config_dir)),
+    )
 
 
 def _protocol_of(log: Path) -> str | None:

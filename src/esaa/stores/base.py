@@ -66,19 +66,19 @@ def encode_batch(
     written: list[Recorded[F]] = []
     lines: list[bytes] = []
     for draft in drafts:
-        event_id = vocabulary.event_id(head.version + 1)
+        event_id = draft.event_id or vocabulary.event_id(head.version + 1)
         if not draft.follows:
             first = event_id
         recorded = Recorded(
             version=head.version + 1,
             event_id=event_id,
-            ts=batch.ts,
+            ts=draft.ts or batch.ts,
             actor=draft.actor,
             fact=draft.fact,
-            schema_version=vocabulary.schema_version,
+            schema_version=draft.schema_version or vocabulary.schema_version,
             command_id=batch.command_id,
-            correlation_id=batch.correlation_id,
-            causation_id=first if draft.follows and first else None,
+            correlation_id=draft.correlation_id or batch.correlation_id,
+            causation_id=draft.causation_id or (first if draft.follows and first else None),
             prev_hash=head.leaf_hash,
         )
         line = vocabulary.encode(recorded)

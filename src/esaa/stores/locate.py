@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,6 +83,23 @@ def offset_of(path: Path, seq: int, vocabulary: Vocabulary[F]) -> int | None:
             else:
                 high = start
     return None
+
+
+def lines_where(path: Path, holds_from_here: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """The lines from the first one on for which a predicate holds, by bisection: once true it must stay true."""
+    with path.open("rb") as file:
+        low, high = 0, file.seek(0, 2)
+        while low < high:
+            start = _line_start(path, (low + high) // 2)
+            file.seek(start)
+            line = file.readline()
+            if holds_from_here(line.rstrip(b"\n")):
+                high = start
+            else:
+                low = start + len(line)
+        file.seek(low)
+        for line in file:
+            yield line.rstrip(b"\n")
 
 
 def _line_start(path: Path, offset: int) -> int:

@@ -39,4 +39,4 @@ def cut_tail(store: JsonlStore[F], keep: int, quarantine: Quarantine, ts: str) -
 
 
 def _shown(path: Path) -> str:
-    return f".roadmap/snapshots/{path.name}"
+    return "/".join(path.parts[-3:])

@@ -1,0 +1,58 @@
+"""Which commit and branch a folder is at, read from `.git` without running git."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REF_PREFIX = "ref: "
+
+
+class GitState(msgspec.Struct, frozen=True):
+    """The commit's id and the branch; None where there is none, or where the folder is in no repository."""
+
+    sha: str | None = None
+    branch: str | None = None
+
+
+def git_state(folder: Path) -> GitState:
+    """The state of the repository that holds a folder. Whatever cannot be read is None; nothing is raised."""
+    try:
+        return _read(folder)
+    except (OSError, UnicodeDecodeError):
+        return GitState()
+
+
+def _read(folder: Path) -> GitState:
+    place = next((one / ".git" for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+    if place is None:
+        return GitState()
+    if place.is_file():  # a worktree or a submodule: the file names the folder
+        place = (place.parent / place.read_text().removeprefix("gitdir: ").strip()).resolve()
+    head = (place / "HEAD").read_text().strip()
+    if not head.startswith(_REF_PREFIX):
+        return GitState(_sha(head), None)
+    ref = head.removeprefix(_REF_PREFIX)
+    common = place / "commondir"
+    shared = (place / common.read_text().strip()).resolve() if common.exists() else place
+    return GitState(_resolved(shared, ref), ref.removeprefix("refs/heads/"))
+
+
+def _resolved(folder: Path, ref: str) -> str | None:
+    loose = folder / ref
+    if loose.is_file():
+        return _sha(loose.read_text().strip())
+    packed = folder / "packed-refs"
+    if packed.is_file():
+        for line in packed.read_text().splitlines():
+            sha, _, name = line.partition(" ")
+            if name == ref:
+                return _sha(sha)
+    return None
+
+
+def _sha(text: str) -> str | None:
+    return text if _SHA.fullmatch(text) else None

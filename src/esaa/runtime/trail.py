@@ -1,0 +1,33 @@
+"""One open trail: its settings, its event types, its store, and what comes from outside (clock, ids, the key)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from esaa.runtime.clock import Clock
+from esaa.stores.trail import TrailStore
+from esaa.trail.settings import TrailSettings
+from esaa.trail.types import EventTypes
+
+NewId = Callable[[], str]
+
+
+class Trail(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service of the trail is given. `secret` authenticates snapshots; without it none are trusted."""
+
+    root: Path
+    settings: TrailSettings
+    types: EventTypes
+    store: TrailStore
+    clock: Clock
+    new_id: NewId
+    secret: bytes | None
+
+
+def random_id() -> str:
+    """A new UUID, version 4."""
+    return str(uuid.uuid4())

@@ -1,0 +1,158 @@
+"""What a person finds beside the events: `metadata.json` in each partition, `index.json` in each day.
+
+Both are summaries that can be made again. They follow the events at most once a second, and when recording ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from esaa.errors import StoreLocked
+from esaa.kernel.canonical import pretty
+from esaa.stores.jsonl import storage_error
+from esaa.stores.lock import writer_lock
+from esaa.stores.trail import TrailStore
+from esaa.stores.trail_layout import is_date, partition
+from esaa.stores.trail_segments import kind_of, stored_lines
+from esaa.trail.event import GLOBAL, TrailEvent
+from esaa.trail.wire import TrailVocabulary
+
+METADATA = "metadata.json"
+INDEX = "index.json"
+_EVERY_S = 1.0
+
+
+class PartitionSummary(msgspec.Struct, kw_only=True):
+    """What a partition holds: `metadata.json`."""
+
+    stream: str
+    issue_key: str | None
+    sessions: list[str] = []
+    events: int = 0
+    first_sequence: int = 0
+    last_sequence: int = 0
+    first_timestamp: str = ""
+    last_timestamp: str = ""
+    event_types: dict[str, int] = {}
+    actors: list[str] = []
+
+    def add(self, event: TrailEvent) -> None:
+        """Counts one more event."""
+        seen = event.fact
+        if not self.events:
+            self.first_sequence, self.first_timestamp = event.version, event.ts
+        self.events += 1
+        self.last_sequence, self.last_timestamp = event.version, event.ts
+        self.event_types[seen.event_type] = self.event_types.get(seen.event_type, 0) + 1
+        if seen.session_id not in self.sessions:
+            self.sessions.append(seen.session_id)
+        if seen.actor.id not in self.actors:
+            self.actors.append(seen.actor.id)
+
+
+class DayIndex(msgspec.Struct, kw_only=True):
+    """What a day holds: `index.json`. One entry for each issue, without the lists of its partition."""
+
+    date: str
+    issues: dict[str, dict[str, str | int]] = {}
+
+
+class Catalogue:
+    """Keeps the summaries of the partitions that are recorded to."""
+
+    def __init__(self, store: TrailStore) -> None:
+        self._store = store
+        self._pending: dict[Path, list[TrailEvent]] = {}
+        self._next = 0.0
+
+    def note(self, stream: str, events: Sequence[TrailEvent]) -> None:
+        """Takes note of events that were just appended."""
+        base, by = self._store.base, self._store.storage.partition_by
+        for event in events:
+            folder = partition(base, by, stream, event.ts, event.fact.session_id)
+            self._pending.setdefault(folder, []).append(event)
+        now = time.monotonic()
+        if now >= self._next:
+            self.flush()
+            self._next = now + _EVERY_S
+
+    def flush(self) -> None:
+        """Writes what is pending. Where another process is at it, it waits for a later turn."""
+        pending, self._pending = self._pending, {}
+        if not pending:
+            return
+        days: dict[Path, list[PartitionSummary]] = {}
+        lock = self._store.disposable("locks/catalogue.lock")
+        try:
+            with writer_lock(lock, timeout_s=1, what="another recorder"):
+                for folder, events in pending.items():
+                    summary = self._brought_up(folder, events)
+                    if is_date(folder.parent.name):
+                        days.setdefault(folder.parent, []).append(summary)
+                for folder, summaries in days.items():
+                    self._write_day(folder, summaries)
+        except StoreLocked:
+            self._pending = pending | self._pending
+
+    def _brought_up(self, folder: Path, events: list[TrailEvent]) -> PartitionSummary:
+        """The summary with the new events; counted anew where it does not end right before them."""
+        path = folder / METADATA
+        summary = read_summary(path)
+        if summary is not None and summary.last_sequence + 1 == events[0].version:
+            for event in events:
+                summary.add(event)
+        elif summary is None or summary.last_sequence < events[-1].version:
+            summary = summarise(folder)
+        self._replace(path, summary)
+        return summary
+
+    def _write_day(self, folder: Path, summaries: Iterable[PartitionSummary]) -> None:
+        path = folder / INDEX
+        day = DayIndex(date=folder.name)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            day = msgspec.json.decode(path.read_bytes(), type=DayIndex)
+        for one in summaries:
+            day.issues[one.stream] = {
+                "events": one.events,
+                "first_sequence": one.first_sequence,
+                "last_sequence": one.last_sequence,
+                "first_timestamp": one.first_timestamp,
+                "last_timestamp": one.last_timestamp,
+                "sessions": len(one.sessions),
+            }
+        self._replace(path, day)
+
+    def _replace(self, path: Path, value: object) -> None:
+        try:
+            self._store.disk.replace_file(path, pretty(value) + b"\n", durable=False)
+        except OSError as error:
+            raise storage_error(path, error) from error
+
+
+def read_summary(path: Path) -> PartitionSummary | None:
+    """The summary as it lies there, or None where it is missing or unreadable."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PartitionSummary)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def summarise(folder: Path) -> PartitionSummary:
+    """The summary of a partition, counted from its events."""
+    vocabulary = TrailVocabulary()
+    summary = PartitionSummary(stream=GLOBAL, issue_key=None)
+    events: list[TrailEvent] = []
+    for path in folder.iterdir():
+        kind = kind_of(path)
+        if kind is not None:
+            events += [vocabulary.decode(line) for line in stored_lines(path, kind)]
+    for event in sorted(events, key=lambda one: one.version):
+        summary.issue_key = event.fact.issue_key
+        summary.stream = event.fact.issue_key or GLOBAL
+        summary.add(event)
+    return summary

@@ -1,0 +1,196 @@
+"""The files of one stream: which there are, in which order, where the stream ends, and lines from the middle."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from esaa.errors import CorruptLog
+from esaa.kernel.chain import leaf_hash
+from esaa.kernel.vocabulary import MalformedLine
+from esaa.stores.base import START, Head
+from esaa.stores.locate import lines_backwards, lines_where
+from esaa.stores.trail_layout import ARCHIVE, dated_partitions, partitions_of, undated_partitions
+from esaa.stores.trail_segments import KINDS, SMALL_BYTES, Segment, first_line, kind_of, stored_lines
+from esaa.trail.event import TrailEvent
+from esaa.trail.wire import TrailVocabulary
+
+VOCABULARY = TrailVocabulary()
+
+
+class Tip(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a stream: the head, the last event's time and vector clock, and the segment it lies in."""
+
+    head: Head = START
+    ts: str = ""
+    clock: dict[str, int] | None = None
+    segment: Segment | None = None
+
+
+class LineCache:
+    """The lines of the segments that were read last; at most `lines_max` of them are kept in memory."""
+
+    def __init__(self, lines_max: int) -> None:
+        self._lines: OrderedDict[tuple[Path, int], list[bytes]] = OrderedDict()
+        self._count = 0
+        self._lines_max = lines_max
+
+    def lines_of(self, segment: Segment) -> list[bytes]:
+        """All lines of a small or sealed segment."""
+        key = (segment.path, segment.size())
+        lines = self._lines.get(key)
+        if lines is not None:
+            self._lines.move_to_end(key)
+            return lines
+        lines = list(stored_lines(segment.path, segment.kind))
+        if len(lines) <= self._lines_max:
+            self._lines[key] = lines
+            self._count += len(lines)
+            while self._count > self._lines_max:
+                _, oldest = self._lines.popitem(last=False)
+                self._count -= len(oldest)
+        return lines
+
+
+class StreamFiles:
+    """The files of a stream. Nothing here writes."""
+
+    def __init__(self, base: Path, name: str, cache: LineCache) -> None:
+        self._base = base
+        self._name = name
+        self._cache = cache
+        self._firsts: dict[Path, int] = {}
+
+    def segments(self) -> list[Segment]:
+        """The files of the stream in the order of their events. Of two that begin alike (one was being sealed or
+        archived when a crash came) the live, plain one counts."""
+        found: dict[int, Segment] = {}
+        for folder in partitions_of(self._base, self._name):
+            for segment in self._segments_in(folder):
+                known = found.get(segment.first)
+                if known is None or _rank(segment) < _rank(known):
+                    found[segment.first] = segment
+        return [found[first] for first in sorted(found)]
+
+    def newest(self) -> Segment | None:
+        """The segment that the stream ends in, or None. Of the days only those are looked at that are needed."""
+        for top in (self._base, self._base / ARCHIVE):
+            found = [one for folder in undated_partitions(top, self._name) for one in self._segments_in(folder)]
+            for folder in dated_partitions(top, self._name):
+                of_day = list(self._segments_in(folder))
+                if of_day:
+                    found += of_day
+                    break
+            if found:
+                return max(found, key=lambda one: (one.first, -_rank(one)))
+        return None
+
+    def torn(self) -> Iterator[Path]:
+        """The files whose last line is torn, among those that were written last."""
+        day = next(dated_partitions(self._base, self._name), None)
+        for folder in [*undated_partitions(self._base, self._name), *([] if day is None else [day])]:
+            for path in sorted(folder.glob("events*.jsonl")):
+                if not ends_with_feed(path):
+                    yield path
+
+    def tip_of(self, segment: Segment) -> Tip:
+        """Where the stream stands at the end of a segment; a torn last line is left out."""
+        if segment.kind != "jsonl":
+            lines = self._cache.lines_of(segment)
+            return self._tip_at(lines[-1], segment, segment.size())
+        ended = ends_with_feed(segment.path)
+        for line, start in lines_backwards(segment.path):
+            if not line.strip() or not ended:
+                ended = True
+                continue
+            return self._tip_at(line, segment, start + len(line) + 1)
+        return Tip()
+
+    def lines_from(self, segment: Segment, first: int) -> Iterator[bytes]:
+        """The lines of a segment from the one of a sequence on."""
+        if segment.kind == "jsonl" and segment.size() > SMALL_BYTES:
+            if first <= segment.first:
+                return stored_lines(segment.path, segment.kind)
+            return lines_where(segment.path, lambda line: self.decode(line, segment).version >= first)
+        lines = self._cache.lines_of(segment)
+        return iter(lines[first - segment.first :] if first > segment.first else lines)
+
+    def last_at(self, segment: Segment, ts: str) -> int:
+        """The sequence of the last event of a segment that is not later than a time; one before its first if none."""
+        if segment.kind == "jsonl" and segment.size() > SMALL_BYTES:
+            later = next(lines_where(segment.path, lambda line: self.decode(line, segment).ts > ts), None)
+            return self.tip_of(segment).head.version if later is None else self.decode(later, segment).version - 1
+        lines = self._cache.lines_of(segment)
+        low, high = 0, len(lines)
+        while low < high:
+            middle = (low + high) // 2
+            if self.decode(lines[middle], segment).ts <= ts:
+                low = middle + 1
+            else:
+                high = middle
+        return segment.first + low - 1
+
+    def first_ts(self, segment: Segment) -> str:
+        """The time of the first event of a segment."""
+        line = first_line(segment.path, segment.kind)
+        return "" if line is None else self.decode(line, segment).ts
+
+    def decode(self, line: bytes, segment: Segment) -> TrailEvent:
+        """The event of a line that was acknowledged. Raises `CorruptLog`."""
+        try:
+            return VOCABULARY.decode(line)
+        except MalformedLine as error:
+            raise self.broken(error.code, segment.path, 0, error.message) from None
+
+    def broken(self, code: str, path: Path, sequence: int, message: str) -> CorruptLog:
+        """The error of a stream that is damaged at a sequence."""
+        return CorruptLog(
+            code, f"The stream {self._name} breaks in {path}: {message}.", "Run `esaa trail check`.", sequence
+        )
+
+    def _segments_in(self, folder: Path) -> Iterator[Segment]:
+        try:
+            paths = sorted(folder.iterdir())
+        except FileNotFoundError:
+            return
+        for path in paths:
+            kind = kind_of(path)
+            if kind is None:
+                continue
+            first = self._firsts.get(path)
+            if first is None:
+                line = first_line(path, kind)
+                if line is None:
+                    continue
+                try:
+                    first = VOCABULARY.decode(line).version
+                except MalformedLine as error:
+                    if kind == "jsonl" and path.stat().st_size == len(line):
+                        continue  # torn at its very first line, which was never acknowledged
+                    else:
+                        raise self.broken(error.code, path, 1, error.message) from None
+                self._firsts[path] = first
+            yield Segment(path=path, kind=kind, first=first)
+
+    def _tip_at(self, line: bytes, segment: Segment, offset: int) -> Tip:
+        event = self.decode(line, segment)
+        head = Head(
+            version=event.version, leaf_hash=leaf_hash(line), offset=offset, line_bytes=len(line), is_chained=True
+        )
+        return Tip(head=head, ts=event.ts, clock=event.fact.vector_clock, segment=segment)
+
+
+def ends_with_feed(path: Path) -> bool:
+    """True for a file whose last line is whole (or that is empty)."""
+    with path.open("rb") as file:
+        if file.seek(0, 2) == 0:
+            return True
+        file.seek(-1, 2)
+        return file.read(1) == b"\n"
+
+
+def _rank(segment: Segment) -> int:
+    return KINDS.index(segment.kind) + (len(KINDS) if ARCHIVE in segment.path.parts else 0)
