@@ -126,13 +126,12 @@ def test_unknown_session_is_refused_and_a_begun_one_is_known(tmp_path: Path) -> 
 def test_blocks_record_what_starts_and_ends_and_link_what_is_inside(tmp_path: Path) -> None:
     clock = ManualClock(MORNING)
     recorder = TrailRecorder(a_trail(tmp_path, clock=clock), actor=ME)
-    with recorder.orchestration(ISSUE, "Add login", initial_phase="CODE"):
-        with recorder.phase("CODE"):
-            with recorder.agent("coder", "Write the form", model="sonnet") as agent:
-                clock.advance(90)
-                recorder.record("CommitCreated", {"commit_sha": "abc123", "commit_message": "feat: form"})
-                agent.output("src/form.py")
-            recorder.record("DecisionMade", {"question": "merge?", "choice": "yes"})
+    with recorder.orchestration(ISSUE, "Add login", initial_phase="CODE"), recorder.phase("CODE"):
+        with recorder.agent("coder", "Write the form", model="sonnet") as agent:
+            clock.advance(90)
+            recorder.record("CommitCreated", {"commit_sha": "abc123", "commit_message": "feat: form"})
+            agent.output("src/form.py")
+        recorder.record("DecisionMade", {"question": "merge?", "choice": "yes"})
     events = assert_whole(recorder.trail)
     assert [event["event_type"] for event in events] == [
         "OrchestrationStarted",
@@ -198,7 +197,9 @@ def test_threads_and_tasks_have_blocks_of_their_own(tmp_path: Path) -> None:
 
     asyncio.run(both())
     events = assert_whole(recorder.trail)
-    spawned = {event["event_id"]: event["metadata"]["agent_name"] for event in events if "Spawned" in event["event_type"]}
+    spawned = {
+        event["event_id"]: event["metadata"]["agent_name"] for event in events if "Spawned" in event["event_type"]
+    }
     decided = [event for event in events if event["event_type"] == "DecisionMade"]
     assert len(decided) == 6
     for event in decided:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -29,7 +30,7 @@ from esaa.trail.wire import raw_metadata
 
 OPENING = frozenset({"OrchestrationStarted", "SessionStarted"})
 """The types that may bring a session of their own."""
-_LIFTED = ("issue_key", "correlation_id", "causation_id")
+_LIFTED = frozenset({"issue_key", "correlation_id", "causation_id"})
 RECORDER = Actor(type="system", id="esaa")
 
 Warn = Callable[[str], None]
@@ -72,7 +73,7 @@ class TrailRecorder(Scopes):
         self._lock = threading.RLock()
         behind = trail.settings.performance.async_writes if is_async is None else is_async
         window_s = trail.settings.performance.async_window_ms / 1000
-        self._behind = WriteBehind(self._append, window_s) if behind else None
+        self._behind = WriteBehind(self.append, window_s) if behind else None
 
     def record(
         self,
@@ -105,11 +106,12 @@ class TrailRecorder(Scopes):
             causation_id=causation_id,
             codebase_state=codebase_state,
         )
-        prepared = self._prepared(proposal)
+        with self._lock:
+            prepared = self._prepared(proposal, self._now())
         if self._behind is not None:
             self._behind.put(prepared)
         else:
-            self._append([prepared])
+            self.append([prepared])
         return str(prepared.draft.event_id)
 
     def log_event(self, event_type: str, metadata: Mapping[str, Any], actor: Actor | Mapping[str, Any]) -> str:
@@ -118,11 +120,19 @@ class TrailRecorder(Scopes):
 
     def record_many(self, proposals: Sequence[Proposal]) -> Receipt:
         """Records a batch durably: one write and one sync for each stream. All are examined before any is written."""
-        return self._append([self._prepared(proposal) for proposal in proposals])
+        now = self._now()
+        with self._lock:
+            return self.append([self._prepared(proposal, now) for proposal in proposals])
+
+    def append(self, batch: Sequence[Prepared]) -> Receipt:
+        """Records durably what was examined before. Only ids that a witness gave are looked for first."""
+        with self._lock:
+            return self._append_locked(batch)
 
     def examine(self, proposal: Proposal) -> Prepared:
         """What would be recorded, without recording it. Raises as `record`."""
-        return self._prepared(proposal)
+        with self._lock:
+            return self._prepared(proposal, self._now())
 
     def flush(self) -> None:
         """Waits until everything is durable, and brings the catalogue up to date. Raises what failed meanwhile."""
@@ -149,19 +159,13 @@ class TrailRecorder(Scopes):
         """Closes."""
         self.close()
 
-    def _prepared(self, proposal: Proposal) -> Prepared:
-        with self._lock:
-            return self._prepared_locked(proposal)
-
-    def _prepared_locked(self, proposal: Proposal) -> Prepared:
+    def _prepared(self, proposal: Proposal, now: datetime) -> Prepared:
         trail = self.trail
         validation = trail.settings.validation
         self._lift(proposal)
         self._fill_in(proposal)
-        prepared = prepare(
-            proposal, trail.types, trail.clock.now(), trail.new_id(), validate=validation.validate_on_write
-        )
-        findings = prepared.findings + self._unknown_session(proposal, prepared)
+        prepared = prepare(proposal, trail.types, now, trail.new_id(), validate=validation.validate_on_write)
+        findings = prepared.findings + self._unknown_session(proposal.event_type, prepared.draft.fact)
         if findings and validation.strict_mode:
             raise refused(proposal.event_type, findings)
         if findings:
@@ -175,7 +179,7 @@ class TrailRecorder(Scopes):
     def _lift(self, proposal: Proposal) -> None:
         """Takes out of the metadata what belongs to the envelope, as the specification's workflow 1 sends it."""
         metadata = proposal.metadata
-        if not isinstance(metadata, Mapping) or not any(name in metadata for name in _LIFTED):
+        if not isinstance(metadata, dict) or _LIFTED.isdisjoint(metadata):
             return
         own = self.trail.types.fields_of(proposal.event_type)
         for name in _LIFTED:
@@ -217,14 +221,13 @@ class TrailRecorder(Scopes):
             self._sessions[stream] = known
         return known
 
-    def _unknown_session(self, proposal: Proposal, prepared: Prepared) -> tuple[GateFinding, ...]:
+    def _unknown_session(self, event_type: str, seen: Witnessed) -> tuple[GateFinding, ...]:
         """A session that nobody has begun: a typing error, most likely."""
-        session_id = prepared.draft.fact.session_id
-        stream = prepared.draft.fact.issue_key or GLOBAL
-        if proposal.event_type in OPENING or not is_uuid(session_id):
+        session_id, stream = seen.session_id, seen.issue_key or GLOBAL
+        if event_type in OPENING or not is_uuid(session_id):
             self._sessions.setdefault(stream, session_id)
             return ()
-        if session_id == self._sessions.get(stream) or session_id == self.session_id:
+        if session_id in (self._sessions.get(stream), self.session_id):
             return ()
         if self.trail.store.stream(stream).mentions(f'"session_id":"{session_id}"'):
             return ()
@@ -243,10 +246,6 @@ class TrailRecorder(Scopes):
             self._git = git_state(self.trail.root)
         return self._git
 
-    def _append(self, batch: Sequence[Prepared]) -> Receipt:
-        with self._lock:
-            return self._append_locked(batch)
-
     def _append_locked(self, batch: Sequence[Prepared]) -> Receipt:
         streams: dict[str, list[Prepared]] = {}
         for prepared in batch:
@@ -263,7 +262,8 @@ class TrailRecorder(Scopes):
             repeated |= appended.repeated
             fresh = [one for one in appended.events if one.event_id not in appended.repeated]
             self.catalogue.note(stream, fresh)
-            self.states.follow(stream, fresh)
+            facts = {one.draft.event_id: one.fact for one in group if one.fact is not None}
+            self.states.follow(stream, fresh, facts)
             for one in group:
                 notices += [f"{one.draft.fact.event_type}: {found.path}: {found.message}" for found in one.findings]
         self._git = None

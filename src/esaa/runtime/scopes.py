@@ -31,7 +31,8 @@ _FRAMES: ContextVar[tuple[Frame, ...]] = ContextVar("esaa_trail_frames", default
 
 def current_frame(owner: int) -> Frame | None:
     """The innermost open block of a recorder, or None."""
-    return next((frame for frame in reversed(_FRAMES.get()) if frame.owner == owner), None)
+    frames = _FRAMES.get()
+    return next((frame for frame in reversed(frames) if frame.owner == owner), None) if frames else None
 
 
 class Records(Protocol):

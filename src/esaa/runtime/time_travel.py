@@ -57,7 +57,7 @@ def summary_of(state: OrchestrationState) -> dict[str, Any]:
         "current_phase": state.current_phase,
         "active_agents": list(state.active_agents),
         "completed_phases": list(state.completed_phases),
-        "pending_tasks": state.pending_tasks(),
+        "pending_tasks": len(state.pending_tasks()),
     }
 
 

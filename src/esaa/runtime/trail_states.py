@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,12 @@ from esaa.stores.trail_snapshots import (
 )
 from esaa.trail.event import GLOBAL, TrailEvent
 from esaa.trail.evolve import PROJECTION_VERSION, evolve
+from esaa.trail.facts.base import TrailFact
 from esaa.trail.intake import is_issue_key, parse_time, trail_time
 from esaa.trail.state import OrchestrationState, decode_state, encode_state
 from esaa.trail.state_audit import faults
+
+_SNAPSHOTS_PER_COLLECTION = 20
 
 
 class Reconstruction(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,16 +92,23 @@ class TrailStates:
             state=state, sequence=last, leaf_hash=leaf, snapshot_sequence=snapshot_sequence, findings=tuple(notes)
         )
 
-    def follow(self, stream: str, events: Sequence[TrailEvent]) -> None:
-        """Takes note of events that were just recorded, and saves a snapshot where one is due."""
+    def follow(
+        self, stream: str, events: Sequence[TrailEvent], facts: Mapping[str | None, TrailFact] | None = None
+    ) -> None:
+        """Takes note of events that were just recorded, and saves a snapshot where one is due. `facts` are those that
+        are typed already, by event id."""
         settings = self._trail.settings.snapshots
         if not events or not settings.enabled or self._trail.secret is None:
             return
         last = events[-1].version
+        if events[0].version == 1:
+            self._keep_live(stream, _Live(OrchestrationState(), 0))
         live = self._live.get(stream)
         if live is not None and live.sequence + 1 == events[0].version:
+            known = facts or {}
             for event in events:
-                self._apply(live.state, event)
+                fact = known.get(event.event_id)
+                evolve(live.state, event, fact if fact is not None else self._trail.types.fact_of(event))
             live.sequence = last
             self._live.move_to_end(stream)
         else:
@@ -125,26 +135,36 @@ class TrailStates:
             found = self.reconstruct(stream, sequence=sequence)
             state, sequence = found.state, found.sequence
             self._keep_live(stream, _Live(state, sequence))
-        located = next(trail.store.stream(stream).events(sequence, sequence), None)
-        if located is None:
-            raise NotFound("EVENT_NOT_FOUND", f"{stream} has no event {sequence}.", "`esaa trail list` says how many.")
-        segment = next(one for one in reversed(trail.store.stream(stream).segments()) if one.first <= sequence)
+        folder, ts, leaf = self._place(stream, sequence)
         snapshot = TrailSnapshot(
             snapshot_id=f"snap-{sequence}",
             issue_key=None if stream == GLOBAL else stream,
             event_sequence=sequence,
-            event_timestamp=located.event.ts,
+            event_timestamp=ts,
             created_at=trail_time(trail.clock.now()),
             vocabulary="trail",
             projection_version=PROJECTION_VERSION,
-            leaf_hash=leaf_hash(located.line),
+            leaf_hash=leaf,
             state=msgspec.Raw(encode_state(state)),
             checksum="",
         )
         compression = trail.settings.snapshots.compression
-        path = save_snapshot(segment.path.parent, snapshot, trail.secret, trail.store.disk, compression=compression)
-        self.collect_garbage(stream)
+        path = save_snapshot(folder, snapshot, trail.secret, trail.store.disk, compression=compression)
+        if sequence // trail.settings.snapshots.frequency % _SNAPSHOTS_PER_COLLECTION == 0:
+            self.collect_garbage(stream)
         return path, snapshot
+
+    def _place(self, stream: str, sequence: int) -> tuple[Path, str, str]:
+        """Where an event lies: its partition, its time, its leaf hash."""
+        events = self._trail.store.stream(stream)
+        tip = events.tip()
+        if tip.head.version == sequence and tip.segment is not None and tip.head.leaf_hash is not None:
+            return tip.segment.path.parent, tip.ts, tip.head.leaf_hash
+        located = next(events.events(sequence, sequence), None)
+        if located is None:
+            raise NotFound("EVENT_NOT_FOUND", f"{stream} has no event {sequence}.", "`esaa trail list` says how many.")
+        segment = next(one for one in reversed(events.segments()) if one.first <= sequence)
+        return segment.path.parent, located.event.ts, leaf_hash(located.line)
 
     def query(self, stream: str, expression: str, at: str | None = None) -> Any:
         """A part of the state of a stream: what a JMESPath expression names of it. Raises as `reconstruct`."""
@@ -190,7 +210,11 @@ class TrailStates:
             return 1, OrchestrationState()
         first = segments[0].first
         proof = next((one for one in proofs_of(self._trail.store.base, stream) if one.last_sequence == first - 1), None)
-        if last < first - 1 or proof is None or not is_vouched_for(self._trail.store, proof):
+        if (
+            last < first - 1
+            or proof is None
+            or not is_vouched_for(proof, self._trail.store.stream(GLOBAL).event(proof.record_id))
+        ):
             raise NotFound(
                 "EVENTS_DELETED",
                 f"The events of {stream} before {first} are not there any more.",

@@ -22,13 +22,18 @@ from esaa.stores.jsonl import JsonlStore, storage_error
 from esaa.stores.locate import lines_backwards
 from esaa.stores.lock import writer_lock
 from esaa.stores.recovery import TailRepair, cut_tail
+from esaa.stores.trail_changes import ChangeMarks
 from esaa.stores.trail_files import VOCABULARY, LineCache, StreamFiles, Tip, ends_with_feed
 from esaa.stores.trail_layout import ARCHIVE, DISPOSABLE, partition, stream_names
+from esaa.stores.trail_proofs import proofs_of
 from esaa.stores.trail_segments import KINDS, Kind, Segment, joined_array, split_array, stored_lines
 from esaa.trail.clocks import ticked
 from esaa.trail.event import TrailEvent, Witnessed
 from esaa.trail.settings import Storage
 
+_FOLDERS_MAX = 10_000
+CHANGES = "changes"
+"""The disposable file that says which streams were appended to."""
 _IGNORED = b"# Disposable: locks, index, cursors, caches.\n*\n"
 
 
@@ -60,6 +65,8 @@ class TrailStore:
         self.quarantine = Quarantine(base / ARCHIVE / "torn", disk, 100)
         self._streams: dict[str, TrailStream] = {}
         self.cache = LineCache(lines_cached_max)
+        self.changes = ChangeMarks(self.disposable(CHANGES))
+        self._folders: dict[tuple[str, str], Path] = {}
 
     def names(self) -> list[str]:
         """Every stream: `global` first where there is one, then the issues."""
@@ -71,6 +78,17 @@ class TrailStore:
         if stream is None:
             stream = self._streams[name] = TrailStream(self, name)
         return stream
+
+    def folder_of(self, stream: str, ts: str, session_id: str) -> Path:
+        """The partition that an event belongs into."""
+        by = self.storage.partition_by
+        key = (stream, ts[:10] if by == "date" else session_id if by == "session" else "")
+        folder = self._folders.get(key)
+        if folder is None:
+            if len(self._folders) > _FOLDERS_MAX:
+                self._folders.clear()
+            folder = self._folders[key] = partition(self.base, by, stream, ts, session_id)
+        return folder
 
     def disposable(self, name: str) -> Path:
         """A file that can be made again: locks, cursors, the index."""
@@ -106,11 +124,20 @@ class TrailStream:
         """The end of the stream as it lies on disk now. Raises `CorruptLog`; a torn tail is left out."""
         segment = self._files.newest()
         if segment is None:
-            return Tip()
+            return self._tip_of_deleted()
         known = self._tip
         if known.segment == segment and segment.size() == known.head.offset:
             return known
         return self._files.tip_of(segment)
+
+    def _tip_of_deleted(self) -> Tip:
+        """Where a stream stands of which retention left nothing but proofs."""
+        proofs = proofs_of(self._store.base, self.name)
+        if not proofs:
+            return Tip()
+        last = proofs[-1]
+        head = Head(version=last.last_sequence, leaf_hash=last.last_leaf_hash, is_chained=True)
+        return Tip(head=head, ts=last.last_timestamp)
 
     def events(self, first: int = 1, last: int | None = None) -> Iterator[Located]:
         """The events from a sequence on, up to another. Raises `CorruptLog` where one is missing or unreadable."""
@@ -144,6 +171,11 @@ class TrailStream:
         """The stored line of an event, or None."""
         located = next(self.events(sequence, sequence), None)
         return None if located is None else located.line
+
+    def event(self, event_id: str) -> TrailEvent | None:
+        """The event with an id, or None."""
+        located = self.find([event_id]).get(event_id)
+        return None if located is None else located.event
 
     def find(self, event_ids: Collection[str], since: int = 1) -> dict[str, Located]:
         """Those of the ids that the stream holds, from a sequence on, with their events."""
@@ -206,6 +238,8 @@ class TrailStream:
                 # What the disk holds now is only known by reading it again; a failed sync is never retried.
                 self._is_poisoned = True
                 raise
+            finally:
+                store.changes.mark(self.name)
         events = {event.event_id: event for event in written} | {key: one.event for key, one in known.items()}
         return Appended(
             events=tuple(events[str(draft.event_id)] for draft in drafts),
@@ -221,7 +255,7 @@ class TrailStream:
         storage = self._store.storage
         for given in drafts:
             draft, ts, clock = _placed(given, ts, clock, storage.writer_id)
-            target = partition(self._store.base, storage.partition_by, self.name, ts, draft.fact.session_id)
+            target = self._store.folder_of(self.name, ts, draft.fact.session_id)
             if target != folder and run:
                 written += self._write_run(run, folder)
                 run = []

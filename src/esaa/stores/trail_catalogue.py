@@ -17,9 +17,9 @@ from esaa.kernel.canonical import pretty
 from esaa.stores.jsonl import storage_error
 from esaa.stores.lock import writer_lock
 from esaa.stores.trail import TrailStore
-from esaa.stores.trail_layout import is_date, partition
-from esaa.stores.trail_segments import kind_of, stored_lines
-from esaa.trail.event import GLOBAL, TrailEvent
+from esaa.stores.trail_layout import is_date
+from esaa.stores.trail_segments import first_line, kind_of, stored_lines
+from esaa.trail.event import GLOBAL, TrailEvent, stream_of
 from esaa.trail.wire import TrailVocabulary
 
 METADATA = "metadata.json"
@@ -72,9 +72,8 @@ class Catalogue:
 
     def note(self, stream: str, events: Sequence[TrailEvent]) -> None:
         """Takes note of events that were just appended."""
-        base, by = self._store.base, self._store.storage.partition_by
         for event in events:
-            folder = partition(base, by, stream, event.ts, event.fact.session_id)
+            folder = self._store.folder_of(stream, event.ts, event.fact.session_id)
             self._pending.setdefault(folder, []).append(event)
         now = time.monotonic()
         if now >= self._next:
@@ -104,6 +103,10 @@ class Catalogue:
         path = folder / METADATA
         summary = read_summary(path)
         if summary is not None and summary.last_sequence + 1 == events[0].version:
+            for event in events:
+                summary.add(event)
+        elif summary is None and _begins_with(folder, events[0]):
+            summary = PartitionSummary(stream=stream_of(events[0]), issue_key=events[0].fact.issue_key)
             for event in events:
                 summary.add(event)
         elif summary is None or summary.last_sequence < events[-1].version:
@@ -140,6 +143,13 @@ def read_summary(path: Path) -> PartitionSummary | None:
         return msgspec.json.decode(path.read_bytes(), type=PartitionSummary)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def _begins_with(folder: Path, event: TrailEvent) -> bool:
+    """True where the event is the first of a partition that has one file."""
+    found = [(path, kind) for path in folder.iterdir() if (kind := kind_of(path)) is not None]
+    line = first_line(*found[0]) if len(found) == 1 else None
+    return line is not None and event.event_id.encode() in line
 
 
 def summarise(folder: Path) -> PartitionSummary:

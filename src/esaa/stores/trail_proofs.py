@@ -12,9 +12,8 @@ import msgspec
 
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.merkle import Subtree
-from esaa.stores.trail import TrailStore
 from esaa.stores.trail_layout import partitions_of
-from esaa.trail.event import GLOBAL
+from esaa.trail.event import TrailEvent
 from esaa.trail.wire import metadata_of
 
 
@@ -46,12 +45,11 @@ def proofs_of(base: Path, stream: str) -> list[SegmentProof]:
     return sorted(_found(base, stream), key=lambda one: one.first_sequence)
 
 
-def is_vouched_for(store: TrailStore, proof: SegmentProof) -> bool:
-    """True where the record of the deletion names the digests that the proof has."""
-    record = store.stream(GLOBAL).find([proof.record_id]).get(proof.record_id)
+def is_vouched_for(proof: SegmentProof, record: TrailEvent | None) -> bool:
+    """True where the record of the deletion (the event `record_id` of `global`) names the digests of the proof."""
     if record is None:
         return False
-    told = metadata_of(record.event)
+    told = metadata_of(record)
     return (
         told.get("merkle_root") == proof.merkle_root
         and told.get("last_leaf_hash") == proof.last_leaf_hash

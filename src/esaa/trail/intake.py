@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,7 +19,8 @@ from esaa.errors import EventRefused
 from esaa.kernel.canonical import compact
 from esaa.kernel.recorded import Draft
 from esaa.trail.event import GLOBAL, Actor, GateFinding, Source, Witnessed
-from esaa.trail.redaction import redact
+from esaa.trail.facts.base import TrailFact
+from esaa.trail.redaction import redact, redact_text
 from esaa.trail.types import NAME, EventTypes
 
 METADATA_BYTES_MAX = 1024 * 1024
@@ -29,6 +31,8 @@ SKEW_MAX = timedelta(hours=24)
 _ISSUE_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,31}-[0-9]{1,10}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _TEXT_CHARS_MAX = 500
+_NAME_CHARS_MAX = 200
+_ENCODER = msgspec.json.Encoder()
 _UNKNOWN_ACTOR = Actor(type="system", id="unknown")
 
 
@@ -55,23 +59,30 @@ class Proposal(msgspec.Struct, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft, and what the gates found; in strict mode nothing with findings is ever appended."""
+    """A draft, and what the gates found; in strict mode nothing with findings is ever appended.
+
+    `fact` is the typed metadata, where the gates looked at it and it is of a built-in type.
+    """
 
     draft: Draft[Witnessed]
     findings: tuple[GateFinding, ...]
     is_id_given: bool = False
+    fact: TrailFact | None = None
 
 
+@lru_cache(maxsize=4096)
 def is_issue_key(text: str) -> bool:
     """True for the key of a tracker issue, such as `PROJ-123`. Nothing else can be the name of a stream."""
     return _ISSUE_KEY.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_uuid(text: str) -> bool:
     """True for a UUID of any version, in its usual form."""
     return _UUID.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=16)  # the events of a batch share their time
 def trail_time(moment: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SS.mmmZ`."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
@@ -97,8 +108,7 @@ def prepare(proposal: Proposal, types: EventTypes, now: datetime, event_id: str,
     findings: list[GateFinding] = []
     raw, redaction = redact(_encoded(proposal.event_type, proposal.metadata))
     metadata = msgspec.Raw(raw)
-    if validate:
-        _examine_type(proposal, metadata, types, findings)
+    fact = _examine_type(proposal, metadata, types, findings) if validate else None
     issue_key = _examine_issue(proposal, findings)
     timestamp = _examine_time(proposal.timestamp, now, findings)
     session_id = proposal.session_id or ""
@@ -128,7 +138,7 @@ def prepare(proposal: Proposal, types: EventTypes, now: datetime, event_id: str,
             source=proposal.source,
         ),
     )
-    return Prepared(draft=draft, findings=tuple(findings), is_id_given=given is not None)
+    return Prepared(draft=draft, findings=tuple(findings), is_id_given=given is not None, fact=fact)
 
 
 def refused(event_type: str, findings: tuple[GateFinding, ...]) -> EventRefused:
@@ -148,10 +158,10 @@ def _encoded(event_type: object, metadata: object) -> bytes:
     name = _shown(event_type)
     if not isinstance(event_type, str) or not 0 < len(event_type) <= 80:
         raise EventRefused("EVENT_TYPE_UNKNOWN", f"{name} is no event type.", "`esaa record --list` names the types.")
-    if not isinstance(metadata, Mapping):
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
         raise EventRefused("METADATA_INVALID", f"{name}: metadata must be a JSON object.", "Give keys and values.")
     try:
-        raw = compact(metadata)
+        raw = _encoded_fast(metadata)
         if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX or b"null" in raw:
             _refuse_unsayable(name, metadata)
     except EventRefused:
@@ -167,6 +177,14 @@ def _encoded(event_type: object, metadata: object) -> bytes:
             "Keep large contents in a file, and record its path and digest.",
         )
     return raw
+
+
+def _encoded_fast(metadata: object) -> bytes:
+    # The stored bytes are what is hashed, so it does not matter how an encoder prints a number.
+    try:
+        return _ENCODER.encode(metadata)
+    except OverflowError:  # an integer beyond 64 bits
+        return compact(metadata)
 
 
 def _refuse_unsayable(name: str, metadata: object) -> None:
@@ -188,7 +206,9 @@ def _refuse_unsayable(name: str, metadata: object) -> None:
     )
 
 
-def _examine_type(proposal: Proposal, metadata: msgspec.Raw, types: EventTypes, findings: list[GateFinding]) -> None:
+def _examine_type(
+    proposal: Proposal, metadata: msgspec.Raw, types: EventTypes, findings: list[GateFinding]
+) -> TrailFact | None:
     name = proposal.event_type
     if not types.knows(name):
         from difflib import get_close_matches
@@ -196,8 +216,9 @@ def _examine_type(proposal: Proposal, metadata: msgspec.Raw, types: EventTypes, 
         near = get_close_matches(name, types.names(), n=1) if NAME.fullmatch(name) else []
         hint = f"Did you mean {near[0]}?" if near else "`esaa record --list` names the types."
         findings.append(_finding(1, "EVENT_TYPE_UNKNOWN", "event_type", f"{_shown(name)} is no event type", hint))
-        return
-    for fault in types.faults(name, metadata):
+        return None
+    fact, faults = types.examine(name, metadata, proposal.metadata)
+    for fault in faults:
         gate, code = (3, "FIELD_MISSING") if fault.is_missing else (2, "SCHEMA_INVALID")
         findings.append(_finding(gate, code, fault.path, fault.message))
     value: Mapping[str, Any] = proposal.metadata
@@ -207,6 +228,7 @@ def _examine_type(proposal: Proposal, metadata: msgspec.Raw, types: EventTypes, 
             for key in types.required_of(name)
             if value.get(key) == ""
         ]
+    return fact
 
 
 def _examine_issue(proposal: Proposal, findings: list[GateFinding]) -> str | None:
@@ -244,7 +266,7 @@ def _examine_time(given: object, now: datetime, findings: list[GateFinding]) -> 
 
 
 def _examine_actor(actor: object, findings: list[GateFinding]) -> Actor:
-    if not isinstance(actor, Actor):
+    if type(actor) is not Actor:
         if actor is None:
             findings.append(_finding(7, "ACTOR_INVALID", "actor", "nobody is named", "Give a type and an id."))
             return _UNKNOWN_ACTOR
@@ -253,10 +275,15 @@ def _examine_actor(actor: object, findings: list[GateFinding]) -> Actor:
         except msgspec.ValidationError as error:
             findings.append(_finding(7, "ACTOR_INVALID", "actor", f"{error}", "Types are user, system and agent."))
             return _UNKNOWN_ACTOR
-    if not actor.id or len(actor.id) > 200 or not actor.id.isprintable():
+    if not _is_name(actor.id):
         findings.append(_finding(7, "ACTOR_INVALID", "actor.id", "the id must be 1 to 200 printable characters"))
         return _UNKNOWN_ACTOR
     return actor
+
+
+@lru_cache(maxsize=1024)
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= _NAME_CHARS_MAX and text.isprintable()
 
 
 def _examine_text(value: object, path: str, findings: list[GateFinding]) -> str | None:
@@ -265,7 +292,7 @@ def _examine_text(value: object, path: str, findings: list[GateFinding]) -> str 
     if not isinstance(value, str) or len(value) > _TEXT_CHARS_MAX or not value.isprintable():
         findings.append(_finding(2, "SCHEMA_INVALID", path, f"must be at most {_TEXT_CHARS_MAX} printable characters"))
         return None
-    return value
+    return redact_text(value)[0]
 
 
 def _finding(gate: int, code: str, path: str, message: str, hint: str = "") -> GateFinding:

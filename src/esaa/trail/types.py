@@ -6,7 +6,7 @@ Gives the typed fact of an event, and names what is wrong with the metadata of o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -32,6 +32,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
 }
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_ABOUT = frozenset({"version", "family", "summary", "is_repeatable", "phase_field", "agent_field"})
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,15 +134,25 @@ class EventTypes:
 
     def faults(self, name: str, metadata: msgspec.Raw) -> list[Fault]:
         """Everything that is wrong with the metadata of a known type; empty where it fits."""
-        decoder = _DECODERS.get(name)
-        if decoder is None:
-            return self._custom_faults(name, metadata)
         try:
-            decoder.decode(metadata)
+            keys = _OBJECT.decode(metadata)
         except _UNREADABLE as error:
             return [_fault(error)]
-        unknown = _OBJECT.decode(metadata).keys() - _FIELDS[name]
-        return [
+        return self.examine(name, metadata, keys)[1]
+
+    def examine(self, name: str, metadata: msgspec.Raw, keys: Collection[str]) -> tuple[TrailFact | None, list[Fault]]:
+        """The typed fact of metadata that fits a built-in type, and all its faults; `keys` are those of the metadata."""
+        decoder = _DECODERS.get(name)
+        if decoder is None:
+            return None, self._custom_faults(name, metadata)
+        try:
+            fact = decoder.decode(metadata)
+        except _UNREADABLE as error:
+            return None, [_fault(error)]
+        if _FIELDS[name].issuperset(keys):
+            return fact, []
+        unknown = set(keys) - _FIELDS[name]
+        return None, [
             Fault(path=f"metadata.{key}", message=f"{name} has no field `{key}`; anything else goes into `extra`")
             for key in sorted(unknown)
         ]
@@ -208,12 +219,17 @@ def parse_custom_type(schema: object, where: str) -> CustomType:
     if schema.get("type") != "object":
         raise refuse('`type` must be "object": metadata is one')
     about = schema.get("x-esaa", {})
+    if not isinstance(about, dict):
+        raise refuse("`x-esaa` is not a JSON object")
+    if about.keys() - _ABOUT:
+        raise refuse(f"`x-esaa` has no key `{min(about.keys() - _ABOUT)}`; there are {', '.join(sorted(_ABOUT))}")
     try:
         jsonschema_rs.validator_for(schema, offline=True)
-        custom = msgspec.convert({"version": "1.0.0"} | dict(about) | {"name": name, "schema": schema}, CustomType)
+        custom = msgspec.convert({"version": "1.0.0"} | about | {"name": name, "schema": schema}, CustomType)
         semver(custom.version)
     except (ValueError, TypeError, NoUpcaster) as error:
-        raise refuse(f"it is no valid schema ({' '.join(str(error).split())[:200]})") from error
+        # The first line says what is wrong; jsonschema-rs goes on about where it looked.
+        raise refuse(f"it is no valid schema ({str(error).partition(chr(10))[0][:200]})") from error
     return custom
 
 
