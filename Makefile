@@ -22,6 +22,7 @@ check: $(VENV)/.developing
 	$(BIN)/mypy
 	$(BIN)/basedpyright --level error
 	$(BIN)/python tools/make_docs.py --check
+	$(BIN)/python tools/make_trail_docs.py --check
 
 format: $(VENV)/.developing
 	$(BIN)/ruff check --fix .
@@ -32,6 +33,7 @@ bench: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(BIN)/python tools/make_docs.py
+	$(BIN)/python tools/make_trail_docs.py
 
 # Needs uv; everyone else installs what it wrote.
 lock:

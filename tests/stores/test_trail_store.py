@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
 
 from esaa.errors import CommandConflict, CorruptLog, StoreError, WrongExpectedVersion
 from esaa.runtime.clock import ManualClock
@@ -339,3 +343,49 @@ def test_proposal_of_another_issue_goes_to_its_stream(tmp_path: Path) -> None:
     assert recorder.trail.store.names() == ["ABC-9", "PROJ-123"]
     assert len(assert_whole(recorder.trail)) == 2
     assert len(assert_whole(recorder.trail, "ABC-9")) == 1
+
+
+class FolderTimes:
+    """Gives every folder whose entries changed a time of its own, long past: a file system with a very fine clock."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._entries: dict[str, list[str]] = {}
+        self._times: dict[str, int] = {}
+
+    def settle(self) -> None:
+        for folder, folders, files in os.walk(self._root):
+            entries = sorted(folders + files)
+            if self._entries.get(folder) != entries:
+                self._entries[folder] = entries
+                self._times[folder] = self._times.get(folder, 1_700_000_000_000_000_001) + 1_000_003
+            os.utime(folder, ns=(self._times[folder], self._times[folder]))
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from(["PROJ-1", "PROJ-2"]), st.sampled_from([0, 0, 0, 1])),
+    min_size=3,
+    max_size=25,
+)
+PARTITIONS = st.sampled_from(["date", "issue", "session"])
+
+
+@given(STEPS, st.tuples(PARTITIONS, PARTITIONS))
+@budget(max_examples=80, deadline=None)
+def test_two_writers_agree_on_where_a_stream_ends(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str, int]], partitions: tuple[str, str]
+) -> None:
+    """Each of two processes remembers what it saw of the folders; what the other did in between must show."""
+    root = tmp_path_factory.mktemp("two")
+    clock = ManualClock(MORNING)
+    writers = [
+        a_recorder(root, settings(storage={"partition_by": by}), clock=clock, new_id=ids(number + 1))
+        for number, by in enumerate(partitions)
+    ]
+    times = FolderTimes(root)
+    for who, stream, days in steps:
+        clock.advance(days * 24 * 3600)
+        writers[who].record_many([phase(issue_key=stream)])
+        times.settle()
+    trail = a_trail(root)
+    assert sum(len(assert_whole(trail, name)) for name in trail.store.names()) == len(steps)

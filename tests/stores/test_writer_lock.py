@@ -73,7 +73,7 @@ def test_waiting_writer_gets_the_lock_when_the_holder_ends(tmp_path: Path) -> No
         holder.stdin.write("\n")
         holder.stdin.flush()
         with writer_lock(path, timeout_s=30):
-            assert path.read_text() == f"{os.getpid()}\n"
+            assert path.read_text().strip() == f"{os.getpid()}"
 
 
 def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait(30)
         with writer_lock(path, timeout_s=0):
-            assert path.read_text() == f"{os.getpid()}\n"
+            assert path.read_text().strip() == f"{os.getpid()}"
 
 
 def test_lock_is_freed_by_an_exception(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from esaa.runtime.trail_states import TrailStates
 from esaa.runtime.write_behind import WriteBehind
 from esaa.stores.recovery import TailRepair
 from esaa.stores.trail_catalogue import Catalogue
+from esaa.stores.trail_types import publish_schemas
 from esaa.trail.event import GLOBAL, Actor, GateFinding, TrailEvent, Witnessed
 from esaa.trail.facts.records import LogRepaired
 from esaa.trail.facts.wording import counted
@@ -71,6 +72,7 @@ class TrailRecorder(Scopes):
         self._sessions: dict[str, str] = {}
         self._git: GitState | None = None
         self._lock = threading.RLock()
+        self._is_described = False
         behind = trail.settings.performance.async_writes if is_async is None else is_async
         window_s = trail.settings.performance.async_window_ms / 1000
         self._behind = WriteBehind(self.append, window_s) if behind else None
@@ -160,15 +162,15 @@ class TrailRecorder(Scopes):
         self.close()
 
     def _prepared(self, proposal: Proposal, now: datetime) -> Prepared:
-        trail = self.trail
-        validation = trail.settings.validation
+        validation = self.trail.settings.validation
         self._lift(proposal)
         self._fill_in(proposal)
-        prepared = prepare(proposal, trail.types, now, trail.new_id(), validate=validation.validate_on_write)
-        findings = prepared.findings + self._unknown_session(proposal.event_type, prepared.draft.fact)
-        if findings and validation.strict_mode:
-            raise refused(proposal.event_type, findings)
-        if findings:
+        prepared = prepare(proposal, self.trail.types, now, self._new_id(), validate=validation.validate_on_write)
+        unknown = self._unknown_session(proposal.event_type, prepared.draft.fact)
+        if prepared.findings or unknown:
+            findings = prepared.findings + unknown
+            if validation.strict_mode:
+                raise refused(proposal.event_type, findings)
             fact = msgspec.structs.replace(prepared.draft.fact, findings=findings)
             if not is_uuid(fact.session_id):
                 fact = msgspec.structs.replace(fact, session_id=self._session_of(fact.issue_key or GLOBAL))
@@ -203,15 +205,16 @@ class TrailRecorder(Scopes):
         if proposal.issue_key is None and proposal.stream != GLOBAL:
             proposal.issue_key = self.issue_key
         if proposal.session_id is None:
-            proposal.session_id = self.session_id
-        if proposal.session_id is None:
-            stream = proposal.stream or proposal.issue_key or GLOBAL
-            if proposal.event_type in OPENING:
-                self._sessions[stream] = self.trail.new_id()
-            proposal.session_id = self._session_of(stream)
+            proposal.session_id = self.session_id or self._session_for(proposal)
         if proposal.git_sha is None and proposal.branch is None:
-            git = self._git_state()
+            git = self._git or self._git_state()
             proposal.git_sha, proposal.branch = git.sha, git.branch
+
+    def _session_for(self, proposal: Proposal) -> str:
+        stream = proposal.stream or proposal.issue_key or GLOBAL
+        if proposal.event_type in OPENING:
+            self._sessions[stream] = self._new_id()
+        return self._session_of(stream)
 
     def _session_of(self, stream: str) -> str:
         """The session that an event without one belongs to: the stream's last one, or a new one."""
@@ -224,10 +227,10 @@ class TrailRecorder(Scopes):
     def _unknown_session(self, event_type: str, seen: Witnessed) -> tuple[GateFinding, ...]:
         """A session that nobody has begun: a typing error, most likely."""
         session_id, stream = seen.session_id, seen.issue_key or GLOBAL
+        if session_id == self.session_id or session_id == self._sessions.get(stream):
+            return ()
         if event_type in OPENING or not is_uuid(session_id):
             self._sessions.setdefault(stream, session_id)
-            return ()
-        if session_id in (self._sessions.get(stream), self.session_id):
             return ()
         if self.trail.store.stream(stream).mentions(f'"session_id":"{session_id}"'):
             return ()
@@ -247,6 +250,9 @@ class TrailRecorder(Scopes):
         return self._git
 
     def _append_locked(self, batch: Sequence[Prepared]) -> Receipt:
+        if not self._is_described:
+            publish_schemas(self.trail.store.base, self.trail.store.disk, self.trail.types)
+            self._is_described = True
         streams: dict[str, list[Prepared]] = {}
         for prepared in batch:
             streams.setdefault(prepared.draft.fact.issue_key or GLOBAL, []).append(prepared)

@@ -63,32 +63,37 @@ def encode_batch(
     What follows a draft names the first event of its batch as its cause.
     """
     first = ""
+    version, leaf = head.version, head.leaf_hash
     written: list[Recorded[F]] = []
     lines: list[bytes] = []
+    encode, next_id, default = vocabulary.encode, vocabulary.event_id, vocabulary.schema_version
     for draft in drafts:
-        event_id = draft.event_id or vocabulary.event_id(head.version + 1)
+        version += 1
+        event_id = draft.event_id or next_id(version)
         if not draft.follows:
             first = event_id
         recorded = Recorded(
-            version=head.version + 1,
+            version=version,
             event_id=event_id,
             ts=draft.ts or batch.ts,
             actor=draft.actor,
             fact=draft.fact,
-            schema_version=draft.schema_version or vocabulary.schema_version,
+            schema_version=draft.schema_version or default,
             command_id=batch.command_id,
             correlation_id=draft.correlation_id or batch.correlation_id,
             causation_id=draft.causation_id or (first if draft.follows and first else None),
-            prev_hash=head.leaf_hash,
+            prev_hash=leaf,
         )
-        line = vocabulary.encode(recorded)
+        line = encode(recorded)
+        leaf = leaf_hash(line)
         written.append(recorded)
         lines.append(line)
+    if lines:
         head = Head(
-            version=recorded.version,
-            leaf_hash=leaf_hash(line),
-            offset=head.offset + len(line) + 1,
-            line_bytes=len(line),
-            is_chained=recorded.prev_hash is not None,
+            version=version,
+            leaf_hash=leaf,
+            offset=head.offset + sum(map(len, lines)) + len(lines),
+            line_bytes=len(lines[-1]),
+            is_chained=written[-1].prev_hash is not None,
         )
     return written, lines, head

@@ -28,8 +28,8 @@ def writer_lock(path: Path, *, timeout_s: float, what: str = "another esaa comma
         _wait(fd, path, timeout_s, what)
         with suppress(OSError):
             # Who holds it is a courtesy to those who wait; a full disk is told where something is written.
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            # Always as long, so that nothing needs to be cut off, which some file systems take their time for.
+            os.pwrite(fd, f"{os.getpid():<15}\n".encode(), 0)
         yield
     finally:
         # Closing the descriptor releases the lock.

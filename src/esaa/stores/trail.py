@@ -256,7 +256,7 @@ class TrailStream:
         for given in drafts:
             draft, ts, clock = _placed(given, ts, clock, storage.writer_id)
             target = self._store.folder_of(self.name, ts, draft.fact.session_id)
-            if target != folder and run:
+            if target is not folder and run:  # the store gives the same object for the same folder
                 written += self._write_run(run, folder)
                 run = []
             folder = target

@@ -51,7 +51,7 @@ class ChangeFollower:
         self._rest = b""
 
     def changed(self) -> frozenset[str] | None:
-        """The streams that were marked since the last call; None where any may have changed (so the first call answers).
+        """The streams that were marked since the last call; None where any may have changed, as before the first call.
 
         After None, what lies in the files by then must be looked at; later calls tell of what comes after.
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +15,16 @@ from esaa.kernel.chain import leaf_hash
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.stores.base import START, Head
 from esaa.stores.locate import lines_backwards, lines_where
-from esaa.stores.trail_layout import ARCHIVE, dated_partitions, partitions_of, undated_partitions
+from esaa.stores.trail_layout import ARCHIVE, dated_partitions, days_after, partitions_of, undated_partitions
 from esaa.stores.trail_segments import KINDS, SMALL_BYTES, Segment, first_line, kind_of, stored_lines
 from esaa.trail.event import TrailEvent
 from esaa.trail.wire import TrailVocabulary
 
 VOCABULARY = TrailVocabulary()
+_SETTLED_NS = 50_000_000
+_SETTLED_COARSE_NS = 2_000_000_000
+"""A folder whose last change is older than this shows every later one in its time: on file systems that tell fractions
+of a second, and on those that do not."""
 
 
 class Tip(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +61,30 @@ class LineCache:
         return lines
 
 
+class _Seen:
+    """What a look at the folders found, and what would tell that it holds no more: a folder's time of change.
+
+    A folder that changed just before the look could change again without its time telling, so it is not relied on.
+    """
+
+    def __init__(self) -> None:
+        self.segment: Segment | None = None
+        self._at = time.time_ns()
+        self._folders: list[tuple[str, int]] = []
+        self._is_settled = True
+
+    def watch(self, folder: Path) -> None:
+        """Relies on a folder's entries."""
+        changed = _changed_at(str(folder))
+        span = _SETTLED_NS if changed % 1_000_000 else _SETTLED_COARSE_NS
+        self._is_settled = self._is_settled and changed < self._at - span
+        self._folders.append((str(folder), changed))
+
+    def still_holds(self) -> bool:
+        """True where nothing can have come or gone since."""
+        return self._is_settled and all(_changed_at(folder) == changed for folder, changed in self._folders)
+
+
 class StreamFiles:
     """The files of a stream. Nothing here writes."""
 
@@ -63,29 +93,57 @@ class StreamFiles:
         self._name = name
         self._cache = cache
         self._firsts: dict[Path, int] = {}
+        self._seen: _Seen | None = None
 
     def segments(self) -> list[Segment]:
         """The files of the stream in the order of their events. Of two that begin alike (one was being sealed or
-        archived when a crash came) the live, plain one counts."""
+        archived when a crash came) the live, plain one counts.
+
+        Raises `CorruptLog` where two files of the same kind begin alike: two histories came together.
+        """
         found: dict[int, Segment] = {}
         for folder in partitions_of(self._base, self._name):
             for segment in self._segments_in(folder):
                 known = found.get(segment.first)
+                if known is not None and _rank(segment) == _rank(known):
+                    both = f"{known.path} and {segment.path} both begin with event {segment.first}"
+                    raise CorruptLog(
+                        "STREAM_FORKED",
+                        f"The stream {self._name} has two histories: {both}.",
+                        "Join them: `esaa trail merge`.",
+                        segment.first,
+                    )
                 if known is None or _rank(segment) < _rank(known):
                     found[segment.first] = segment
         return [found[first] for first in sorted(found)]
 
     def newest(self) -> Segment | None:
         """The segment that the stream ends in, or None. Of the days only those are looked at that are needed."""
+        if self._seen is not None and self._seen.segment is not None and self._seen.still_holds():
+            return self._seen.segment
+        seen = _Seen()
+        seen.segment = self._look_for_newest(seen)
+        self._seen = seen
+        return seen.segment
+
+    def _look_for_newest(self, seen: _Seen) -> Segment | None:
         for top in (self._base, self._base / ARCHIVE):
-            found = [one for folder in undated_partitions(top, self._name) for one in self._segments_in(folder)]
+            seen.watch(top)
+            found: list[Segment] = []
+            for folder in undated_partitions(top, self._name):
+                seen.watch(folder)
+                found += self._segments_in(folder)
             for folder in dated_partitions(top, self._name):
+                seen.watch(folder)
                 of_day = list(self._segments_in(folder))
                 if of_day:
                     found += of_day
                     break
             if found:
-                return max(found, key=lambda one: (one.first, -_rank(one)))
+                newest = max(found, key=lambda one: (one.first, -_rank(one)))
+                for day in days_after(top, newest.path):
+                    seen.watch(day)
+                return newest
         return None
 
     def torn(self) -> Iterator[Path]:
@@ -194,3 +252,10 @@ def ends_with_feed(path: Path) -> bool:
 
 def _rank(segment: Segment) -> int:
     return KINDS.index(segment.kind) + (len(KINDS) if ARCHIVE in segment.path.parts else 0)
+
+
+def _changed_at(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -60,6 +60,12 @@ def dated_partitions(top: Path, stream: str) -> Iterator[Path]:
             yield top / name / stream
 
 
+def days_after(top: Path, segment: Path) -> list[Path]:
+    """The day folders after the one that a segment lies in; all of them where no day divides the stream."""
+    own = segment.parent.parent.name
+    return [top / name for name in _names(top) if is_date(name) and (not is_date(own) or name > own)]
+
+
 def undated_partitions(top: Path, stream: str) -> list[Path]:
     """The folders of a stream below a folder that no day divides."""
     folder = top / stream

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -87,15 +89,20 @@ def save_snapshot(folder: Path, snapshot: TrailSnapshot, secret: bytes, disk: Di
     data = msgspec.json.encode(snapshot)
     path = folder / f"snapshot-{snapshot.event_sequence}.json"
     if compression:
-        import zstandard
-
-        data = zstandard.ZstdCompressor(level=1).compress(data)
+        data = _compressor().compress(data)
         path = path.with_name(path.name + ".zst")
     try:
         disk.replace_file(path, data, durable=False)
     except OSError as error:
         raise storage_error(path, error) from error
     return path
+
+
+@cache  # making one costs more than using it
+def _compressor() -> Any:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=1)
 
 
 def _mac(secret: bytes, snapshot: TrailSnapshot) -> str:

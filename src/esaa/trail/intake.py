@@ -32,6 +32,7 @@ _ISSUE_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,31}-[0-9]{1,10}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _TEXT_CHARS_MAX = 500
 _NAME_CHARS_MAX = 200
+_TYPE_CHARS_MAX = 80
 _ENCODER = msgspec.json.Encoder()
 _UNKNOWN_ACTOR = Actor(type="system", id="unknown")
 
@@ -155,28 +156,39 @@ def refused(event_type: str, findings: tuple[GateFinding, ...]) -> EventRefused:
 
 
 def _encoded(event_type: object, metadata: object) -> bytes:
-    name = _shown(event_type)
-    if not isinstance(event_type, str) or not 0 < len(event_type) <= 80:
-        raise EventRefused("EVENT_TYPE_UNKNOWN", f"{name} is no event type.", "`esaa record --list` names the types.")
-    if type(metadata) is not dict and not isinstance(metadata, Mapping):
-        raise EventRefused("METADATA_INVALID", f"{name}: metadata must be a JSON object.", "Give keys and values.")
+    if not isinstance(event_type, str) or not 0 < len(event_type) <= _TYPE_CHARS_MAX:
+        raise EventRefused(
+            "EVENT_TYPE_UNKNOWN", f"{_shown(event_type)} is no event type.", "`esaa record --list` names the types."
+        )
+    if not isinstance(metadata, dict | Mapping):
+        raise EventRefused(
+            "METADATA_INVALID", f"{_shown(event_type)}: metadata must be a JSON object.", "Give keys and values."
+        )
     try:
         raw = _encoded_fast(metadata)
-        if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX or b"null" in raw:
-            _refuse_unsayable(name, metadata)
+        if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX or _may_hold_no_number(raw, metadata):
+            _refuse_unsayable(_shown(event_type), metadata)
     except EventRefused:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise EventRefused(
-            "METADATA_INVALID", f"{name}: metadata is no JSON: {error}.", "Give texts, numbers, lists and objects."
+            "METADATA_INVALID",
+            f"{_shown(event_type)}: metadata is no JSON: {error}.",
+            "Give texts, numbers, lists and objects.",
         ) from error
     if len(raw) > METADATA_BYTES_MAX:
         raise EventRefused(
             "METADATA_TOO_LARGE",
-            f"{name}: metadata has {len(raw)} bytes; the limit is {METADATA_BYTES_MAX}.",
+            f"{_shown(event_type)}: metadata has {len(raw)} bytes; the limit is {METADATA_BYTES_MAX}.",
             "Keep large contents in a file, and record its path and digest.",
         )
     return raw
+
+
+def _may_hold_no_number(raw: bytes, metadata: Mapping[str, Any]) -> bool:
+    """False where every null of the text was None: what is not a number is encoded as null too."""
+    nulls = raw.count(b"null")
+    return nulls > 0 and nulls != sum(value is None for value in metadata.values())
 
 
 def _encoded_fast(metadata: object) -> bytes:

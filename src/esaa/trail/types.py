@@ -141,7 +141,7 @@ class EventTypes:
         return self.examine(name, metadata, keys)[1]
 
     def examine(self, name: str, metadata: msgspec.Raw, keys: Collection[str]) -> tuple[TrailFact | None, list[Fault]]:
-        """The typed fact of metadata that fits a built-in type, and all its faults; `keys` are those of the metadata."""
+        """The typed fact of metadata that fits a built-in type, and all faults; `keys` are those of the metadata."""
         decoder = _DECODERS.get(name)
         if decoder is None:
             return None, self._custom_faults(name, metadata)

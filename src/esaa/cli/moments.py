@@ -1,0 +1,225 @@
+"""What an issue looked like: `esaa state`, `esaa time-travel`, and the snapshots that make both quick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from esaa.cli.face import Face, FaceGroup, face_options, pass_face
+
+if TYPE_CHECKING:
+    from esaa.runtime.trail import Trail
+    from esaa.trail.event import TrailEvent
+    from esaa.trail.facts.base import TrailFact
+
+PROJECTIONS = ("state", "agents", "timeline", "phases", "quality", "gaps", "failures")
+
+
+@click.command()
+@click.option("--issue", metavar="KEY", default="global", help="The tracker issue (default: the global stream).")
+@click.option("--at", "moment", metavar="REF", help="#12, HEAD~3, a time, @{2h} or an event id (default: now).")
+@click.option("--select", metavar="EXPRESSION", help="A part of the answer, as a JMESPath expression.")
+@click.option("--projection", type=click.Choice(PROJECTIONS), default="state", help="Which view of the events.")
+@click.option("--no-snapshots", is_flag=True, help="Fold every event from the first one on.")
+@face_options
+@pass_face
+def state(face: Face, issue: str, moment: str | None, select: str | None, projection: str, no_snapshots: bool) -> None:
+    """Show the state of an issue, now or at any moment, folded from its events.
+
+    Example: esaa state --issue PROJ-123 --at 2026-02-27T14:00:00Z --select active_agents
+    """
+    from esaa.open import open_trail
+    from esaa.runtime.moments import sequence_of
+    from esaa.runtime.trail_states import TrailStates, check_stream
+
+    trail = open_trail(face.find_root())
+    check_stream(issue)
+    sequence = None if moment is None else sequence_of(trail, issue, moment)
+    found = TrailStates(trail).reconstruct(issue, sequence=sequence, use_snapshots=not no_snapshots)
+    for finding in found.findings:
+        face.warn(finding)
+    value = builtins(found.state if projection == "state" else _projected(trail, issue, found.sequence, projection))
+    if select is not None:
+        value = _selected(value, select)
+    face.say(f"{issue} after event {found.sequence}")
+    face.data(value, *_lines(value))
+
+
+@click.command(name="time-travel")
+@click.argument("issue", metavar="KEY")
+@click.argument("moment", metavar="TIME")
+@click.option("--window", "window_minutes", default=5.0, metavar="MINUTES", help="Events around it (default: 5).")
+@face_options
+@pass_face
+def time_travel(face: Face, issue: str, moment: str, window_minutes: float) -> None:
+    """Show what an issue looked like at a time: its state, and the events around it.
+
+    Example: esaa time-travel PROJ-123 2025-12-22T14:00:00Z
+    """
+    from esaa.open import open_trail
+    from esaa.runtime.time_travel import time_travel_query
+    from esaa.trail.wire import event_of_view
+
+    trail = open_trail(face.find_root())
+    found = time_travel_query(trail, issue, moment, window_minutes=window_minutes)
+    for finding in found.findings:
+        face.warn(finding)
+    lines = [f"{key.replace('_', ' ')}: {_short(value)}" for key, value in found.state_summary.items()]
+    around = [event_of_view(view) for view in found.surrounding_events]
+    lines += ["", *(f"{event.ts}  #{event.version}  {_told(trail, event)}" for event in around)]
+    face.data(builtins(found), f"{issue} at {moment}, after event {found.sequence}", *lines)
+
+
+@click.group(cls=FaceGroup)
+@face_options
+def snapshot() -> None:
+    """Folded states beside the events."""
+
+
+@snapshot.command()
+@click.option("--issue", metavar="KEY", required=True, help="The tracker issue, or global.")
+@click.option("--at", "moment", metavar="REF", help="After which event (default: the last one).")
+@face_options
+@pass_face
+def create(face: Face, issue: str, moment: str | None) -> None:
+    """Save the state of an issue, so that reconstructions begin there. The snapshot is an event of the trail.
+
+    Example: esaa snapshot create --issue PROJ-123
+    """
+    from esaa.open import open_trail
+    from esaa.runtime.moments import sequence_of
+    from esaa.runtime.recorder import RECORDER, TrailRecorder
+    from esaa.runtime.trail_states import check_stream
+
+    trail = open_trail(face.find_root())
+    check_stream(issue)
+    with TrailRecorder(trail, actor=RECORDER) as recorder:
+        sequence = None if moment is None else sequence_of(trail, issue, moment)
+        path, saved = recorder.states.snapshot(issue, sequence)
+        shown = str(path.relative_to(trail.store.base))
+        recorder.record(
+            "SnapshotCreated",
+            {
+                "snapshot_id": saved.snapshot_id,
+                "event_sequence": saved.event_sequence,
+                "path": shown,
+                "state_sha256": saved.checksum,
+                "leaf_hash": saved.leaf_hash,
+                "size_bytes": path.stat().st_size,
+                "trigger": "manual",
+            },
+            issue_key=None if issue == "global" else issue,
+        )
+    face.data(
+        {"snapshot_id": saved.snapshot_id, "event_sequence": saved.event_sequence, "path": shown},
+        f"{saved.snapshot_id} of {issue} saved in {shown}",
+    )
+
+
+@snapshot.command(name="list")
+@click.option("--issue", metavar="KEY", required=True, help="The tracker issue, or global.")
+@face_options
+@pass_face
+def list_(face: Face, issue: str) -> None:
+    """Name the snapshots of an issue, and those that would not be used, with the reason.
+
+    Example: esaa snapshot list --issue PROJ-123
+    """
+    from esaa.cli.terminal import columns
+    from esaa.open import open_trail
+    from esaa.runtime.trail_states import TrailStates, check_stream
+    from esaa.stores.trail_snapshots import snapshot_files
+
+    trail = open_trail(face.find_root())
+    check_stream(issue)
+    bad = {one.path: one.reason for one in TrailStates(trail).check_snapshots(issue)}
+    rows = [
+        (f"#{one.sequence}", str(one.path.relative_to(trail.store.base)), bad.get(one.path, "holds"))
+        for one in snapshot_files(trail.store.base, issue)
+    ]
+    face.data([dict(zip(("event", "path", "verdict"), row, strict=True)) for row in rows], *columns(rows))
+
+
+@snapshot.command()
+@click.option("--issue", metavar="KEY", help="The tracker issue, or global (default: every stream).")
+@click.option("--dry-run", is_flag=True, help="Name them, remove nothing.")
+@face_options
+@pass_face
+def gc(face: Face, issue: str | None, dry_run: bool) -> None:
+    """Remove snapshots older than `snapshots.retention_days`; the newest of each stream stays.
+
+    Example: esaa snapshot gc --dry-run
+    """
+    from esaa.open import open_trail
+    from esaa.runtime.trail_states import TrailStates, check_stream
+
+    trail = open_trail(face.find_root())
+    if issue is not None:
+        check_stream(issue)
+    states = TrailStates(trail)
+    removed = [
+        str(path.relative_to(trail.store.base))
+        for stream in ([issue] if issue else trail.store.names())
+        for path in states.collect_garbage(stream, dry_run=dry_run)
+    ]
+    verb = "would be removed" if dry_run else "removed"
+    face.data({"removed": removed, "dry_run": dry_run}, *(f"{verb}: {path}" for path in removed))
+    face.say(f"{len(removed)} snapshots {verb}")
+
+
+def builtins(value: Any) -> Any:
+    """A value as builtins, for JSON."""
+    import msgspec
+
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _projected(trail: Trail, issue: str, sequence: int, projection: str) -> Any:
+    from esaa.trail.agent_metrics import agent_metrics
+    from esaa.trail.failures import failures
+    from esaa.trail.gaps import gaps
+    from esaa.trail.phases import phases
+    from esaa.trail.quality import quality
+    from esaa.trail.timeline import timeline
+
+    folds: dict[str, Callable[[Iterable[tuple[TrailEvent, TrailFact]]], Any]] = {
+        "agents": agent_metrics,
+        "timeline": timeline,
+        "phases": phases,
+        "quality": quality,
+        "gaps": gaps,
+        "failures": failures,
+    }
+    located = trail.store.stream(issue).events(1, sequence)
+    return folds[projection]((one.event, trail.types.fact_of(one.event)) for one in located)
+
+
+def _selected(value: Any, expression: str) -> Any:
+    from esaa.runtime.trail_states import select
+
+    return select(value, expression)
+
+
+def _told(trail: Trail, event: TrailEvent) -> str:
+    return f"{event.fact.event_type}  {event.actor}  {trail.types.fact_of(event).summary()}"
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        width = max((len(key) for key in value), default=0)
+        return [f"{key.ljust(width)}  {_short(item)}" for key, item in value.items() if item not in (None, [], {})]
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    return [_short(value)]
+
+
+def _short(value: Any) -> str:
+    import json
+
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "none"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,158 @@
+"""The trail as a whole: `esaa trail list`, `check`, `feed`, `archive`, `merge`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from esaa.cli.face import Face, FaceGroup, exit_with, face_options, pass_face
+
+if TYPE_CHECKING:
+    from esaa.runtime.trail_verification import StreamVerdict
+
+_SHOWN_MAX = 20
+
+
+@click.group(cls=FaceGroup)
+@face_options
+def trail() -> None:
+    """The audit trail as a whole: what it holds, whether it is sound, and how it grows old."""
+
+
+@trail.command(name="list")
+@face_options
+@pass_face
+def list_(face: Face) -> None:
+    """Name the streams of the trail: how many events each has, and when the last one was.
+
+    Example: esaa trail list
+    """
+    from esaa.cli.terminal import columns
+    from esaa.open import open_trail
+
+    opened = open_trail(face.find_root())
+    rows: list[tuple[str, str, str]] = []
+    for name in opened.store.names():
+        tip = opened.store.stream(name).tip()
+        rows.append((name, str(tip.head.version), tip.ts))
+    face.data([{"stream": one, "events": int(n), "last_event_at": ts} for one, n, ts in rows], *columns(rows))
+
+
+@trail.command()
+@click.option("--issue", "issues", multiple=True, metavar="KEY", help="Only this stream. May be given often.")
+@face_options
+@pass_face
+def check(face: Face, issues: tuple[str, ...]) -> None:
+    """Verify every stream, and measure the six success metrics of the trail.
+
+    Ends with 4 where a stream is damaged, with 1 where a metric misses its target.
+
+    Example: esaa trail check
+    """
+    from esaa.cli.moments import builtins
+    from esaa.cli.terminal import columns
+    from esaa.open import find_log, open_trail
+    from esaa.runtime.trail_check import check_trail
+    from esaa.runtime.trail_states import check_stream
+
+    root = face.find_root()
+    opened = open_trail(root)
+    for issue in issues:
+        check_stream(issue)
+    try:
+        log: Path | None = find_log(root)
+    except Exception:  # a trail needs no governed run
+        log = None
+    report = check_trail(opened, log, _queries(opened), issues or None, told=_progress(face))
+    lines: list[str] = []
+    for verdict in report.verdicts:
+        lines += _complaints(verdict)
+    rows = [("", "metric", "target", "measured")]
+    rows += [("ok" if one.is_met else "MISSED", one.name, one.target, one.measured) for one in report.metrics]
+    heads = [
+        {
+            "stream": one.stream,
+            "events": one.events,
+            "head_sequence": one.head_sequence,
+            "head_leaf_hash": one.head_leaf_hash,
+            "merkle_root": one.merkle_root,
+            "errors": builtins(one.errors),
+            "warnings": builtins(one.warnings),
+        }
+        for one in report.verdicts
+    ]
+    face.data(
+        {"is_sound": report.is_sound, "metrics": builtins(report.metrics), "streams": heads}, *lines, *columns(rows)
+    )
+    exit_with(4 if not report.is_sound else 0 if report.is_met else 1)
+
+
+@trail.command()
+@face_options
+@pass_face
+def feed(face: Face) -> None:
+    """Bring the trail up to the governed log: every event of the run that is not told yet.
+
+    Example: esaa trail feed
+    """
+    from esaa.open import find_log, open_feed
+
+    root = face.find_root()
+    find_log(root)
+    told = open_feed(root).catch_up()
+    face.data({"events_recorded": told}, f"{told} events recorded from the governed log")
+
+
+@trail.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be archived and deleted, do nothing.")
+@face_options
+@pass_face
+def archive(face: Face, dry_run: bool) -> None:
+    """Archive and delete what is past its time (`cleanup` in event-sourcing.yaml). Proofs of deleted events stay.
+
+    Example: esaa trail archive --dry-run
+    """
+    from esaa.cli.moments import builtins
+    from esaa.open import open_trail
+    from esaa.runtime.recorder import RECORDER, TrailRecorder
+    from esaa.runtime.retention import retire
+
+    opened = open_trail(face.find_root())
+    if not opened.settings.cleanup.enabled:
+        face.say("cleanup.enabled is false: nothing is archived or deleted")
+    with TrailRecorder(opened, actor=RECORDER) as recorder:
+        done = retire(recorder, dry_run=dry_run)
+    verb = {"archive": "archived", "delete": "deleted"}
+    prefix = "would be " if dry_run else ""
+    face.data(
+        {"dry_run": dry_run, "segments": builtins(done)},
+        *(
+            f"{prefix}{verb[one.act]}: {one.stream} #{one.first_sequence} to #{one.last_sequence}, {one.path}"
+            for one in done
+        ),
+    )
+    face.say(f"{len(done)} segments {prefix}retired")
+
+
+def _complaints(verdict: StreamVerdict) -> list[str]:
+    found = [("error", one) for one in verdict.errors] + [("warning", one) for one in verdict.warnings]
+    lines = [f"{kind}: {verdict.stream} #{one.line} {one.code}: {one.message}" for kind, one in found[:_SHOWN_MAX]]
+    if len(found) > _SHOWN_MAX:
+        lines.append(f"{verdict.stream}: and {len(found) - _SHOWN_MAX} more (--json has them)")
+    return lines
+
+
+def _progress(face: Face) -> Callable[[str], None]:
+    import time
+
+    started = time.monotonic()
+
+    def told(text: str) -> None:
+        if time.monotonic() - started > 1 and sys.stderr.isatty() and not face.is_quiet:
+            click.echo(f"\r\x1b[2K{text}", nl=False, err=True)
+
+    return told
