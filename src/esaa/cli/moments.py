@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from esaa.trail.event import TrailEvent
     from esaa.trail.facts.base import TrailFact
 
+_NAMES_SHOWN = 6
 PROJECTIONS = ("state", "agents", "timeline", "phases", "quality", "gaps", "failures")
 
 
@@ -105,7 +106,7 @@ def create(face: Face, issue: str, moment: str | None) -> None:
                 "snapshot_id": saved.snapshot_id,
                 "event_sequence": saved.event_sequence,
                 "path": shown,
-                "state_sha256": saved.checksum,
+                "sha256": saved.checksum,
                 "leaf_hash": saved.leaf_hash,
                 "size_bytes": path.stat().st_size,
                 "trigger": "manual",
@@ -207,12 +208,48 @@ def _told(trail: Trail, event: TrailEvent) -> str:
 
 
 def _lines(value: Any) -> list[str]:
+    """An answer for people: what has a value, lists and maps by their number and first names; --json has it all."""
     if isinstance(value, dict):
-        width = max((len(key) for key in value), default=0)
-        return [f"{key.ljust(width)}  {_short(item)}" for key, item in value.items() if item not in (None, [], {})]
+        shown = {key.replace("_", " "): _brief(item) for key, item in value.items() if item not in (None, [], {}, "")}
+        width = max(map(len, shown), default=0)
+        return [f"{key.ljust(width)}  {text}" for key, text in shown.items()]
     if isinstance(value, list):
-        return [_short(item) for item in value]
+        return [_line(item) for item in value]
     return [_short(value)]
+
+
+def _line(item: Any) -> str:
+    if isinstance(item, dict) and {"timestamp", "event_type", "summary"} <= item.keys():
+        return f"{item['timestamp']}  #{item['sequence']}  {item['event_type']}  {item['actor']}  {item['summary']}"
+    if isinstance(item, dict):
+        known = {key: part for key, part in item.items() if part not in (None, [], {}, "")}
+        return "  ".join(f"{key}={_short(part)}" for key, part in known.items())
+    return _short(item)
+
+
+def _brief(item: Any) -> str:
+    if isinstance(item, list) and item and isinstance(item[0], dict):
+        return _counted(len(item), [_name(one) for one in item])
+    if isinstance(item, list):
+        names = [_short(one) for one in item]
+        return ", ".join(f"{name} x{names.count(name)}" if names.count(name) > 1 else name for name in dict.fromkeys(names))
+    if isinstance(item, dict) and all(isinstance(part, dict) for part in item.values()):
+        return _counted(len(item), list(item))
+    if isinstance(item, dict):
+        return _counted(len(item), [f"{key}={_short(part)}" for key, part in item.items()])
+    return _short(item)
+
+
+def _counted(count: int, names: list[str]) -> str:
+    kinds = list(dict.fromkeys(name for name in names if name))
+    more = ", ..." if len(kinds) > _NAMES_SHOWN else ""
+    return f"{count}: {', '.join(name[:60] for name in kinds[:_NAMES_SHOWN])}{more}" if kinds else str(count)
+
+
+def _name(item: dict[str, Any]) -> str:
+    """What a thing is called: the first of its texts that is no time."""
+    texts = (part for key, part in item.items() if isinstance(part, str) and key not in ("timestamp", "at"))
+    return next(texts, "")
 
 
 def _short(value: Any) -> str:

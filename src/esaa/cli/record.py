@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,7 +196,12 @@ def _value(text: str) -> Any:
 
 
 def _file(name: str) -> bytes:
-    return Path(name).read_bytes()
+    from esaa.errors import NotFound
+
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise NotFound("FILE_NOT_FOUND", f"{name} cannot be read: {error.strerror}.", "Check the path.") from error
 
 
 def _actor(text: str | None, model: str | None) -> dict[str, str]:
@@ -232,4 +236,4 @@ def _describe(face: Face, types: EventTypes, name: str) -> None:
         raise UsageError("EVENT_TYPE_UNKNOWN", f"{name!r} is no event type.", "`esaa record --list` names the types.")
     about = described(types, name)
     rows = [(one.name, one.type, "required" if one.required else "", one.meaning) for one in about.fields]
-    face.data(json.loads(json.dumps(about.schema)), about.prose, "", *columns(rows))
+    face.data(about.schema, *about.prose.splitlines(), "", *columns(rows))

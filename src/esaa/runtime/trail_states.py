@@ -225,11 +225,15 @@ class TrailStates:
     def _snapshots(self, stream: str, last: int, notes: list[str]) -> Iterator[TrailSnapshot]:
         """The snapshots up to an event that hold, newest first. What does not hold is removed, and that noted."""
         files = [one for one in snapshot_files(self._trail.store.base, stream) if one.sequence <= last]
+        is_told = False
         for file in reversed(files):
             opened = self._opened(file, stream)
             if isinstance(opened, TrailSnapshot):
                 yield opened
                 continue
+            if opened.is_foreign and is_told:
+                continue
+            is_told = is_told or opened.is_foreign
             notes.append(f"snapshot {opened.path.name} of {stream} was not used: {opened.reason}")
             if not opened.is_foreign:
                 with contextlib.suppress(OSError):
