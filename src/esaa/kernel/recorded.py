@@ -1,4 +1,7 @@
-"""Drafts (facts that were decided) and recorded events (facts that the log holds)."""
+"""Drafts (facts that were decided) and recorded events (facts that the log holds).
+
+Both are trees of values, so the garbage collector, which looks for cycles, need not look at them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import msgspec
 F = TypeVar("F")
 
 
-class Draft(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
+class Draft(msgspec.Struct, Generic[F], frozen=True, kw_only=True, gc=False):
     """A fact that was decided and not yet appended. `follows` says that it follows from the first fact of its batch.
 
     The rest is what a witness brings along; where it is None, the batch and the vocabulary decide.
@@ -25,7 +28,7 @@ class Draft(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
     causation_id: str | None = None
 
 
-class Recorded(msgspec.Struct, Generic[F], frozen=True, kw_only=True):
+class Recorded(msgspec.Struct, Generic[F], frozen=True, kw_only=True, gc=False):
     """A fact with its place in a stream.
 
     `version` counts from 1 without gaps (INV-004); `ts` is informative, the order is `version`; `prev_hash` is the

@@ -184,7 +184,6 @@ class JsonlStore(Generic[F]):
     def _write(self, data: bytes) -> int:
         """Appends the bytes; returns 1 where a line feed had to be put before them."""
         try:
-            is_new = not self._path.exists()
             fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise storage_error(self._path, error) from error
@@ -192,7 +191,8 @@ class JsonlStore(Generic[F]):
             size = os.fstat(fd).st_size
             if size != self._head.offset:
                 raise WrongExpectedVersion(self._head.version, -1)
-            missing_feed = 1 if size and not self._ends_with_feed(size) else 0
+            # A chained line is our own, which its line feed ended; another writer's last line may have none.
+            missing_feed = 1 if size and not self._head.is_chained and not self._ends_with_feed(size) else 0
             try:
                 self._disk.write(fd, b"\n" * missing_feed + data)
             except OSError as error:
@@ -201,7 +201,7 @@ class JsonlStore(Generic[F]):
                 raise storage_error(self._path, error) from error
             try:
                 self._disk.fdatasync(fd)
-                if is_new:
+                if size == 0:
                     self._disk.sync_dir(self._path.parent)
             except OSError as error:
                 self._poisoned = True

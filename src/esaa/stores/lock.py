@@ -14,14 +14,18 @@ from esaa.errors import StoreLocked
 from esaa.stores.jsonl import storage_error
 
 _POLL_S = 0.02
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
 def writer_lock(path: Path, *, timeout_s: float, what: str = "another esaa command") -> Generator[None, None, None]:
     """Holds the lock for the time of the block. Raises `StoreLocked` after `timeout_s` seconds of waiting."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            fd = os.open(path, _FLAGS, 0o644)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, _FLAGS, 0o644)
     except OSError as error:
         raise storage_error(path, error) from error
     try:

@@ -67,6 +67,7 @@ class TrailStore:
         self.cache = LineCache(lines_cached_max)
         self.changes = ChangeMarks(self.disposable(CHANGES))
         self._folders: dict[tuple[str, str], Path] = {}
+        self._is_prepared = False
 
     def names(self) -> list[str]:
         """Every stream: `global` first where there is one, then the issues."""
@@ -96,7 +97,10 @@ class TrailStore:
 
     def prepare(self) -> None:
         """Makes the folder for disposable files, which git is told to ignore."""
+        if self._is_prepared:
+            return
         folder = self.base / DISPOSABLE
+        self._is_prepared = True
         if not (folder / ".gitignore").exists():
             try:
                 self.disk.mkdir(folder / "locks")

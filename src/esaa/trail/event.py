@@ -14,7 +14,7 @@ GLOBAL = "global"
 ActorType = Literal["user", "system", "agent"]
 
 
-class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who acted: a user, a part of the system, or an agent with the model behind it."""
 
     type: ActorType
@@ -22,7 +22,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str | None = None
 
 
-class Redaction(msgspec.Struct, frozen=True, kw_only=True):
+class Redaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Secrets that were taken out before the event was written: the kind, the field, and how many."""
 
     kind: str
@@ -30,7 +30,7 @@ class Redaction(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
 
 
-class GateFinding(msgspec.Struct, frozen=True, kw_only=True):
+class GateFinding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a quality gate found: the gate's number in the specification (1 to 8), the field, the rule, what to do."""
 
     gate: int
@@ -40,21 +40,21 @@ class GateFinding(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The event of the governed run that this one tells of: its id, and the leaf hash of its line."""
 
     event_id: str
     leaf_hash: str
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
+class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a line stood before a merge. With it the line of that time can be made again, byte for byte."""
 
     event_sequence: int
     prev_hash: str | None = None
 
 
-class Witnessed(msgspec.Struct, frozen=True, kw_only=True):
+class Witnessed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the envelope says beyond place and time.
 
     `metadata` is the JSON object as it was sent (secrets taken out). `occurred_at` is the witness's own time where it

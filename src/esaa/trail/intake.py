@@ -59,7 +59,7 @@ class Proposal(msgspec.Struct, kw_only=True):
     stream: str | None = None
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A draft, and what the gates found; in strict mode nothing with findings is ever appended.
 
     `fact` is the typed metadata, where the gates looked at it and it is of a built-in type.

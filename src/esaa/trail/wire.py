@@ -29,7 +29,7 @@ ENVELOPE_REQUIRED = (
 """The keys that every line has."""
 
 
-class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The keys of a line, in their order."""
 
     event_id: str

@@ -17,7 +17,7 @@ Text = str
 Maybe = UnsetType
 
 
-class TrailFact(msgspec.Struct, frozen=True, kw_only=True):
+class TrailFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of all facts of the trail. The wire name of a type is the name of its class.
 
     Class attributes say what a type is to the rest of the engine:
