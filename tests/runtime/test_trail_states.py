@@ -249,3 +249,14 @@ def test_snapshot_and_tail_is_the_full_fold_whatever_the_events(
     full = states.reconstruct(ISSUE, sequence=at, use_snapshots=False)
     assert encode_state(quick.state) == encode_state(full.state)
     assert not [one for one in quick.findings if "snapshot" in one]
+
+
+def test_very_large_state_is_snapshotted_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esaa.runtime.trail_states._SNAPSHOT_BYTES_PER_EVENT", 100)
+    recorder = a_recorder(tmp_path, settings(snapshots={"frequency": 5}))
+    for number in range(100):
+        check = {"check_type": f"check {number}", "passed_quality_gate": True}
+        recorder.record("QualityCheckCompleted", check)
+    kept = [one.sequence for one in snapshot_files(recorder.trail.store.base, ISSUE)]
+    assert 2 <= len(kept) < 15, kept
+    assert TrailStates(recorder.trail).reconstruct(ISSUE).state.last_sequence == 100

@@ -405,6 +405,12 @@ def test_open_gaps_come_first_and_the_worst_of_them_before_all() -> None:
     assert [one.is_open for one in told] == [True, True, True, True, False, False]
 
 
+def test_gaps_of_one_severity_are_in_the_order_in_which_they_were_identified() -> None:
+    escalated: Act = ("GapEscalated", {"gap_id": "second", "escalation_reason": "x"})
+    told = gaps_of(escalated, gap("first", "high"), gap("second", "high"))
+    assert [one.gap_id for one in told] == ["first", "second"]
+
+
 def test_gap_is_told_from_its_finding_to_its_end() -> None:
     (told,) = gaps_of(
         ("GapIdentified", EXAMPLES["GapIdentified"]),

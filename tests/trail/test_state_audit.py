@@ -133,10 +133,27 @@ def test_times_that_go_back_get_a_warning() -> None:
     ]
 
 
-def test_story_that_adds_up_gets_no_warning() -> None:
-    story = [STARTED, gap("g"), ("GapResolved", {"gap_id": "g"}), FINISHED]
-    assert warnings(fold(scene(*story))) == []
-    assert warnings(OrchestrationState()) == []
+def test_story_that_adds_up_gets_no_warning_at_any_moment() -> None:
+    story: list[Act] = [
+        STARTED,
+        ("PhaseCompleted", {"phase": "EXPLORE", "duration_seconds": 1, "next_phase": "PLAN"}),
+        gap("g"),
+        gap("h"),
+        ("GapEscalated", {"gap_id": "g", "escalation_reason": "x"}),
+        ("AgentSpawned", {"agent_name": "ann"}),
+        ("AgentBlocked", {"agent_name": "ann", "blocked_by": "x"}),
+        ("TaskCreated", {"task_id": "T-1", "title": "t"}),
+        ("TaskClaimed", {"task_id": "T-1", "agent_name": "ann"}),
+        ("PRCreated", {"pr_number": 7, "pr_title": "p"}),
+        ("PRMerged", {"pr_number": 7}),
+        ("CommitCreated", {"commit_sha": "a", "commit_message": "m"}),
+        ("AgentCompleted", {"agent_name": "ann", "duration_seconds": 1, "outputs_created": []}),
+        ("GapResolved", {"gap_id": "g"}),
+        ("GapResolved", {"gap_id": "h"}),
+        ("OrchestrationCompleted", {"issue_key": "PROJ-123", "duration_seconds": 1, "total_commits": 1}),
+    ]
+    for length in range(len(story) + 1):
+        assert warnings(fold(scene(*story[:length]))) == [], story[length - 1]
 
 
 def test_state_of_any_shape_is_audited_without_an_error() -> None:

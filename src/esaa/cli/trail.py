@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from esaa.runtime.trail_verification import StreamVerdict
 
 _SHOWN_MAX = 20
+_SAMPLES = 10
 
 
 @click.group(cls=FaceGroup)
@@ -67,7 +68,7 @@ def check(face: Face, issues: tuple[str, ...]) -> None:
         log: Path | None = find_log(root)
     except Exception:  # a trail needs no governed run
         log = None
-    report = check_trail(opened, log, _queries(opened), issues or None, told=_progress(face))
+    report = check_trail(opened, log, _queries(opened, face), issues or None, told=_progress(face))
     lines: list[str] = []
     for verdict in report.verdicts:
         lines += _complaints(verdict)
@@ -136,6 +137,30 @@ def archive(face: Face, dry_run: bool) -> None:
         ),
     )
     face.say(f"{len(done)} segments {prefix}retired")
+
+
+def _queries(opened: Trail, face: Face) -> list[Callable[[], object]]:
+    """Questions as people ask them: an issue's newest events, a type, an actor, a day, words. The first one, which
+    may bring the index up to date, is asked before."""
+    from functools import partial
+
+    from esaa.query.filters import Query
+    from esaa.query.finder import open_index
+
+    finder = open_index(opened.store, opened.settings.indexing, opened.types, say=face.say)
+    newest = finder.search(Query(limit=50)).events
+    queries = [Query(limit=50), Query(text="agent", limit=50)]
+    for located in newest[:: max(len(newest) // _SAMPLES, 1)]:
+        event = located.event
+        key = event.fact.issue_key
+        queries += [
+            Query(issue_keys=(key,) if key else (), limit=50),
+            Query(event_types=(event.fact.event_type,), limit=50),
+            Query(actors=(event.actor,), limit=50),
+            Query(since=event.ts, limit=50),
+            Query(event_id=event.event_id),
+        ]
+    return [partial(finder.search, query) for query in queries]
 
 
 def _complaints(verdict: StreamVerdict) -> list[str]:

@@ -32,6 +32,8 @@ from esaa.trail.state import OrchestrationState, decode_state, encode_state
 from esaa.trail.state_audit import faults
 
 _SNAPSHOTS_PER_COLLECTION = 20
+_SNAPSHOT_BYTES_PER_EVENT = 4096
+"""A snapshot of a state that has grown large waits until so many bytes of it fall on each event since the last one."""
 
 
 class Reconstruction(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,12 @@ class Reconstruction(msgspec.Struct, frozen=True, kw_only=True):
 class _Live(msgspec.Struct):
     state: OrchestrationState
     sequence: int
+    saved: int = 0
+    saved_bytes: int = 0
+
+    def is_worth_it(self) -> bool:
+        """True unless the state is so large that the events since its last snapshot do not weigh against it."""
+        return (self.sequence - self.saved) * _SNAPSHOT_BYTES_PER_EVENT >= self.saved_bytes
 
 
 class TrailStates:
@@ -113,7 +121,9 @@ class TrailStates:
             self._live.move_to_end(stream)
         else:
             self._live.pop(stream, None)
-        if (events[0].version - 1) // settings.frequency == last // settings.frequency:
+        crossed = (events[0].version - 1) // settings.frequency != last // settings.frequency
+        kept = self._live.get(stream)
+        if not crossed or (kept is not None and not kept.is_worth_it()):
             return
         with contextlib.suppress(StoreError, OSError):  # a snapshot is only missed; the events are safe
             self.snapshot(stream, last)
@@ -150,6 +160,9 @@ class TrailStates:
         )
         compression = trail.settings.snapshots.compression
         path = save_snapshot(folder, snapshot, trail.secret, trail.store.disk, compression=compression)
+        kept = self._live.get(stream)
+        if kept is not None:
+            kept.saved, kept.saved_bytes = sequence, len(snapshot.state)
         if sequence // trail.settings.snapshots.frequency % _SNAPSHOTS_PER_COLLECTION == 0:
             self.collect_garbage(stream)
         return path, snapshot

@@ -1,0 +1,1 @@
+"""How the facts of each group of families change the state. Total: no fact makes them raise."""
