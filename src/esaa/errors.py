@@ -85,6 +85,12 @@ class CommandConflict(StoreError):
     exit_code = 6
 
 
+class MergeConflict(StoreError):
+    """Two histories contradict each other and cannot be joined; nothing was changed."""
+
+    exit_code = 6
+
+
 class StoreLocked(StoreError):
     """Another process holds the writer's lock."""
 

@@ -12,6 +12,7 @@ import click
 from esaa.cli.face import Face, FaceGroup, exit_with, face_options, pass_face
 
 if TYPE_CHECKING:
+    from esaa.runtime.trail import Trail
     from esaa.runtime.trail_verification import StreamVerdict
 
 _SHOWN_MAX = 20
@@ -137,6 +138,57 @@ def archive(face: Face, dry_run: bool) -> None:
         ),
     )
     face.say(f"{len(done)} segments {prefix}retired")
+
+
+@trail.command()
+@click.argument("other", required=False, metavar="[OTHER]", type=click.Path(path_type=Path))
+@click.option(
+    "--driver",
+    nargs=3,
+    metavar="BASE OURS THEIRS",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="As a merge driver of git: join THEIRS into the file OURS.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be joined, change nothing.")
+@face_options
+@pass_face
+def merge(face: Face, other: Path | None, driver: tuple[Path, Path, Path] | None, dry_run: bool) -> None:
+    """Join the trail in the folder OTHER into this one; without OTHER, join what came together inside this one.
+
+    OTHER is a workspace or the folder of its events. Concurrent events are named. Merging twice changes nothing, and it
+    does not matter on which side it is done. As a driver for git: `git config merge.esaa.driver "esaa trail merge
+    --driver %O %A %B"` and `events*.jsonl merge=esaa` in .gitattributes; then run `esaa trail merge`.
+
+    Example: esaa trail merge ../other-machine --dry-run
+    """
+    from esaa.cli.moments import builtins
+    from esaa.open import open_trail
+    from esaa.runtime.trail_merge import merge_files, merge_stores, rejoin, write_file
+    from esaa.stores.disk import Disk
+    from esaa.stores.trail import TrailStore
+
+    if driver is not None:
+        _, ours, theirs = driver
+        joined = merge_files(ours, theirs)
+        if not dry_run:
+            write_file(ours, joined, Disk())
+        face.say(f"{len(joined.lines)} events, {joined.concurrent_pairs} concurrent pairs")
+        return
+    opened = open_trail(face.find_root())
+    if other is None:
+        done = rejoin(opened, dry_run=dry_run)
+    else:
+        base = open_trail(other).store.base if (other / ".roadmap").is_dir() else other
+        done = merge_stores(opened, TrailStore(base, opened.settings.storage, Disk()), dry_run=dry_run)
+    changed = [one for one in done if one.is_changed]
+    verb = "would be joined" if dry_run else "joined"
+    lines = [
+        f"{one.stream}: {verb}, {one.before} events before, {one.events} now, {one.concurrent_pairs} concurrent pairs"
+        for one in changed
+    ]
+    lines += [f"  {a} and {b} are concurrent" for one in changed for a, b in one.concurrent[:_SHOWN_MAX]]
+    face.data({"dry_run": dry_run, "streams": builtins(done)}, *lines)
+    face.say(f"{len(changed)} of {len(done)} streams {verb}")
 
 
 def _queries(opened: Trail, face: Face) -> list[Callable[[], object]]:

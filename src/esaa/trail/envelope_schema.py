@@ -94,6 +94,7 @@ _PARTS: dict[type[msgspec.Struct], dict[str, tuple[Data, str]]] = {
     Origin: {
         "event_sequence": (_SEQUENCE, "The sequence number that the line had."),
         "prev_hash": (_SHA256, "The link that the line had, where it had one."),
+        "timestamp": (_TIME, "The timestamp that the line had, where the merge had to move it."),
     },
 }
 

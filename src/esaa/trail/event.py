@@ -47,11 +47,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leaf_hash: str
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where a line stood before a merge. With it the line of that time can be made again, byte for byte."""
 
     event_sequence: int
     prev_hash: str | None = None
+    timestamp: str | None = None
 
 
 class Witnessed(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -21,7 +21,7 @@ KINDS: dict[str, str] = {
     "age_key": "secret keys of age (AGE-SECRET-KEY-1...)",
     "anthropic_key": "API keys of Anthropic (sk-ant-...)",
     "api_key": "values named api_key, apikey or x-api-key",
-    "authorization": "credentials of Authorization headers: Bearer, Basic, Digest and others; values named authorization",
+    "authorization": "credentials of Authorization headers (Bearer, Basic, Digest ...); values named authorization",
     "aws_access_key": "access key ids of AWS (AKIA..., ASIA...)",
     "aws_secret_key": "values named secret_access_key, and the 40 characters beside an access key id",
     "azure_key": "AccountKey=... and SharedAccessKey=... of Azure; values named account_key or shared_key",
@@ -34,7 +34,7 @@ KINDS: dict[str, str] = {
     "jwt": "JSON Web Tokens: a base64url header that begins with eyJ, and two further parts",
     "npm_token": "access tokens of npm (npm_...)",
     "openai_key": "API keys of OpenAI and of services like it (sk-..., sk-proj-...)",
-    "password": "values named password, passwd or passphrase: in JSON, assignments, files of settings and command lines",
+    "password": "values named password, passwd or passphrase: in JSON, assignments, settings and command lines",
     "private_key": "PEM blocks of private keys (RSA, EC, OPENSSH, PGP and others); values named private_key",
     "pypi_token": "API tokens of PyPI (pypi-...)",
     "secret": "values named secret, client_secret, access_key, secret_key, credentials and the like",
@@ -48,6 +48,7 @@ KINDS: dict[str, str] = {
 """Every kind of secret, with what is recognised as one."""
 
 _PASSES_MAX = 8
+_NAME_MAX = 128  # A name decides by its end.
 _FLAG = re.compile(f"--?[A-Za-z0-9_.-]{{0,64}}{NAME}")
 # Inside an object that is named like a secret, these keys hold the secret itself.
 _INNER = frozenset({"value", "raw", "data", "key", "pass", "plain", "plaintext", "text"})
@@ -82,7 +83,7 @@ def redact_text(text: str) -> tuple[str, tuple[Redaction, ...]]:
 
 
 def _clean(text: str) -> tuple[str, Counter[str]]:
-    """The text without secrets. What one pass leaves behind can make the next one see more, so it ends when none does."""
+    """The text without secrets. One pass can leave behind what the next one sees, so it ends when nothing changes."""
     kinds: Counter[str] = Counter()
     for _ in range(_PASSES_MAX):
         before = text
@@ -132,11 +133,11 @@ class _Walk:
         value.clear()
         for key, item in fields:
             clean = self._key(key, value, path)
-            below = kind_of_name(clean)
+            below = kind_of_name(clean[-_NAME_MAX:])
             if below is None and kind and clean in _INNER:
                 below = kind
             if below is None and clean == "value" and isinstance(named, str):
-                below = kind_of_name(named)
+                below = kind_of_name(named[-_NAME_MAX:])
             value[clean] = self._value(item, f"{path}/{_escaped(clean)}", below)
 
     def _array(self, value: list[Any], path: str, kind: str | None) -> None:

@@ -29,8 +29,12 @@ def any_case(text: str) -> str:
     return re.sub(r"[a-z]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", text)
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _S = "[ _.-]?"
-_KEYS = "access account api auth encryption master private secret shared signing".split()
+_KEYS = ("access", "account", "api", "auth", "encryption", "master", "private", "secret", "shared", "signing")
 NAME = (
     "(?:"
     + "|".join(
@@ -65,8 +69,8 @@ _ENDING = re.compile(f"({NAME})\\Z")
 _MARKERS_ONLY = re.compile(rf"(?:{MARKER})+[,.)\]}}>:]*")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # The words before `token` that make it a cursor, a count or a piece of text.
-_HARMLESS_TOKENS = frozenset(
-    "bos cls continuation eos mask max min next pad page per resume sep special start stop sync unk".split()
+_HARMLESS_TOKENS = _words(
+    "bos cls continuation eos mask max min next pad page per resume sep special start stop sync unk"
 )
 _KINDS = (("pass", "password"), ("pwd", "password"), ("token", "token"), ("api", "api_key"), ("private", "private_key"))
 _AWS = re.compile(r"secret[ _.-]?access[ _.-]?key[0-9_-]*\Z", re.IGNORECASE)
@@ -83,7 +87,7 @@ _ASSIGNED = re.compile(
     r"|(?P<bare>(?=[^\s\"'`&;])))"
 )
 _BARE = re.compile(r"[^\s\"'`&;]++")
-_ELEMENT = re.compile(r"<(?P<name>[A-Za-z0-9_.:-]{1,128}+)>(?P<value>[^<\r\n]++)")
+_ELEMENT = re.compile(r"<(?P<name>[A-Za-z0-9_.:-]{1,128}+)>(?P<value>[^<\r\n]++)</")
 _BEFORE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _BEFORE_MAX = 64
 _TAKEN = ("[redacted:", "://")  # A marker names its kind; what follows the user of an address was seen to before.
@@ -94,27 +98,28 @@ _PLACEHOLDER = re.compile(
     r"\$\{[^}]*\}|\$\([^)]*\)?|\{\{.*|\{[A-Za-z_.]+\}|<[A-Za-z _.-]{1,60}>|%\([a-z_]+\)s|%s|[$%](?P<variable>[A-Z_]+)%?"
     r"|\*+|\.{3}|[xX]{3,}|//.*|!(?:secret|vault|env|Ref|Sub|GetAtt)|(?:env|file|vault|op|ssm|arn|keychain|keyring):.*"
 )
-_NOTHING = frozenset("true false yes no null none nil undefined str string".split())
-_PROSE = _NOTHING | frozenset(
+_NOTHING = _words("true false yes no null none nil undefined str string")
+_PROSE = _NOTHING | _words(
     """
     a access an and any are argument as at auth authentication authorization be bearer bool boolean bytes by can change
     changed check checked empty encrypted expired field flag for from has hashed hashing header in input int invalid is
     it key keys missing must name not object of on option optional or parameter policy prompt refresh required reset
     revoked rotated rotation session set strength text that the this to token tokens type unset valid validation value
     via was with
-    """.split()
+    """
 )
 _CALL = re.compile(r"[A-Za-z_][A-Za-z_.:>-]*\((?:.*\))?")
 _GENERIC = re.compile(r"[A-Z]\w*[<\[][\w<>\[\], .|]*")
 _PATH_OF_NAMES = re.compile(r"[$@]?[A-Za-z_]\w*(?:(?:\.|->|::|\[)[\w\]]*)*")
-_ROOTS = frozenset(
+_ROOTS = _words(
     "args auth body cfg config context ctx data env form kwargs options opts os params payload process req request"
-    " secrets self settings this user".split()
+    " secrets self settings this user"
 )
 _ORDINARY = re.compile(
     r"[A-Z][A-Z0-9]*-[0-9]+|v?[0-9]+(?:\.[0-9]+)*|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.Z+-]+"  # an issue, a version, a time
     r"|[\w.-]*/[\w./-]*\.[a-z]{1,5}(?::[0-9]+)*"  # a line of a file
 )
+_SPOKEN = re.compile(r"[Pp]ass[ -]?(?:word|phrase)")
 _WORDS = re.compile(r"[A-Za-z_./'-]*")
 
 _Form = Literal["quoted", "tight", "flag", "loose"]
@@ -201,11 +206,11 @@ def _span(text: str, found: re.Match[str]) -> Span | None:
     if is_placeholder(text[begin:end]):
         return None
     if group == "bare":
+        if end - begin <= _HARMLESS_MAX and _CALL.fullmatch(text[begin:end].rstrip(",.:")):
+            return None
         end = begin + len(text[begin:end].rstrip(_CLOSING))
     value = text[begin:end]
-    if not value or (
-        len(value) <= _HARMLESS_MAX and _is_harmless(value, kind, form, found["name"], text[end : end + 4])
-    ):
+    if not value or (len(value) <= _HARMLESS_MAX and _is_harmless(value, kind, form, name, text[end : end + 4])):
         return None
     return Span(begin, end, kind)
 
@@ -223,7 +228,7 @@ def _form(text: str, found: re.Match[str], name: str, group: str) -> _Form | Non
 
 def _is_harmless(value: str, kind: str, form: _Form, name: str, rest: str) -> bool:
     """True for a value that is no secret: prose, code, a number behind `token`. `rest` is how the text goes on."""
-    if form == "quoted":
+    if not value or form == "quoted":
         return is_placeholder(value)
     if value.lower() in (_NOTHING if form == "tight" else _PROSE) or is_placeholder(value):
         return True
@@ -231,7 +236,7 @@ def _is_harmless(value: str, kind: str, form: _Form, name: str, rest: str) -> bo
         return kind != "password" or len(value) < 4
     if _is_code(value, kind, form, name):
         return True
-    if form != "loose":
+    if form != "loose" or _is_never_spoken(name, kind):
         return False
     if kind != "password":
         return not looks_random(value)
@@ -242,9 +247,14 @@ def _is_harmless(value: str, kind: str, form: _Form, name: str, rest: str) -> bo
     return not (ends_line and value.isalpha() and len(value) >= 4)
 
 
+def _is_never_spoken(name: str, kind: str) -> bool:
+    """True for a name that no prose has, such as `passwd` or `API_TOKEN`: what follows it is its value."""
+    return _SPOKEN.fullmatch(name) is None if kind == "password" else name.isupper() and "_" in name
+
+
 def _is_code(value: str, kind: str, form: _Form, name: str) -> bool:
     """True for an expression that yields a secret and is none: `get_token()`, `self.token`, `Optional[str]`."""
-    if value.lower() == name.lower() or _CALL.fullmatch(value) or _GENERIC.fullmatch(value):
+    if f"-{name}".lower().endswith(tuple(f"{mark}{value.lower()}" for mark in "_.-")) or _GENERIC.fullmatch(value):
         return True
     if _PATH_OF_NAMES.fullmatch(value) is None:
         return False

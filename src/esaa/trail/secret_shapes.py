@@ -84,7 +84,8 @@ SHAPES = (
 _EXACT = tuple((shape.kind, shape.exact()) for shape in SHAPES)
 
 _PEM = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<body>(?:[^-]++|-(?!----))*+)(?P<end>-----END [^-\r\n]{0,60}-----)?"
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<body>(?:[^-]++|-(?!----))*+)"
+    r"(?P<end>-----END [^-\r\n]{0,60}-----)?"
 )
 _KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{16}")
 _AWS_PAIR = re.compile(
@@ -106,17 +107,13 @@ _COOKIE = re.compile(
 _CONNECTION = re.compile(
     rf"(?:{any_case('password')}|{any_case('pwd')}){_BLANK}{{0,8}}={_BLANK}{{0,8}}(?P<value>[^;\"'\r\n]{{1,512}})"
 )
-_CONNECTION_PART = re.compile(
-    rf"(?:{'|'.join(map(any_case, 'server,source,host,address,uid,user,user id,username,database,catalog'.split(',')))})"
-    rf"{_BLANK}{{0,8}}="
-)
+_PARTS = ("address", "catalog", "database", "host", "server", "source", "uid", "user", "user id", "username")
+_CONNECTION_PART = re.compile(rf"(?:{'|'.join(map(any_case, _PARTS))}){_BLANK}{{0,8}}=")
 _CURL = re.compile(r"-(?<=[ \"']-)(?:u|-(?:proxy-)?user)[ =]?[\"']?[^\s:\"'\[]{1,128}:(?P<value>[^\s\"']+)")
 
 _SCHEMES_OF_MANY_PARTS = frozenset({"digest", "aws4-hmac-sha256", "hawk", "oauth", "signature"})
 _SCHEMES = frozenset({"bearer", "basic", "token", "apikey", "negotiate", "ntlm"}) | _SCHEMES_OF_MANY_PARTS
-_SPOKEN_OF = frozenset(
-    "token tokens auth authentication authorization header headers scheme credentials is and or".split()
-)
+_SPOKEN_OF = frozenset({"token", "tokens", "auth", "authentication", "authorization", "header", "headers", "scheme"})
 _NEAR = 400
 
 
@@ -234,7 +231,7 @@ def _engine() -> Callable[[str], bool]:
 
     gap = "[\\\\\"'`\\]*\\st\u00a0]*"
     names = f"{NAME}{gap}[:=>]"
-    flags = f"-(?:[A-Za-z0-9_.-]*{NAME}|{any_case('pwd')})[ \t\"'`\\\\\\]*\u00a0]"
+    flags = f"-(?:[A-Za-z0-9_.-]*{NAME}|{any_case('pwd')}[0-9_-]*)[ \t\"'`\\\\\\]*\u00a0]"
     exact = "|".join(any_case(name).replace("-", "[_-]") for name in EXACT)
     pattern = "|".join(
         (
