@@ -37,6 +37,7 @@ COMMANDS = {
     "trail": "esaa.cli.trail:trail",
     "replay": "esaa.cli.replay:replay",
     "restore-point": "esaa.cli.restore_points:restore_point",
+    "audit": "esaa.cli.audit:audit",
     "task": "esaa.cli.tasks:task",
     "issue": "esaa.cli.issues:issue",
     "hotfix": "esaa.cli.issues:hotfix",
