@@ -8,12 +8,14 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from bench.figure import Figure
 from bench.measure import Sample, cpu_of, medians, run
+from bench.trail_figures import TrailBench
 from bench.workspaces import TS, make_workspace_apart, task_id
 from esaa.kernel.recorded import Draft
 from esaa.protocol.facts import Fact, TaskClaimed
@@ -26,36 +28,27 @@ RESULTS = Path(__file__).with_name("results.json")
 _MIB = 1024 * 1024
 
 
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the report: the measured ratio, the bar, and what stands behind it."""
-
-    name: str
-    ratio: float
-    bar: float
-    unit: str = "x"
-    detail: Mapping[str, float | int | str] = {}
-
-    @property
-    def holds(self) -> bool:
-        """True when the ratio is within the bar."""
-        return self.ratio <= self.bar
-
-
 def main(arguments: Sequence[str]) -> int:
     """Measures and prints; ends with 1 where a figure does not hold."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, one repeat: a smoke test")
     parser.add_argument("--only", metavar="TEXT", help="only figures whose name contains TEXT")
+    parser.add_argument("--measure", metavar="NAME", help="only this measurement, such as verify or recording")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the results are kept")
     options = parser.parse_args(arguments)
     scale, repeats = (10, 1) if options.quick else (1, 5)
     scratch = Path(tempfile.mkdtemp(prefix="esaa-bench-"))
     try:
         bench = Bench(scratch, scale, repeats)
+        trail = TrailBench(scratch, scale, repeats, bench.environment)
         yardsticks = bench.yardsticks()
         print("yardsticks:", json.dumps(yardsticks), flush=True)
         figures: list[Figure] = []
-        for measure in (bench.start_up, bench.appends, bench.claim, bench.verify):
+        governed = (bench.start_up, bench.appends, bench.claim, bench.verify)
+        witnessed = (trail.recording, trail.many_writers, trail.queries, trail.reconstruction, trail.memory)
+        for measure in (*governed, *witnessed):
+            if options.measure is not None and options.measure != measure.__name__:
+                continue
             for figure in measure():
                 if options.only is None or options.only in figure.name:
                     figures.append(figure)
@@ -64,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
                     print(f"    {json.dumps(figure.detail)}", flush=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if not options.quick:
+    if not options.quick and options.measure is None:
         kept = {"yardsticks": yardsticks, "figures": [msgspec.to_builtins(one) for one in figures]}
         options.output.write_text(json.dumps(kept, indent=2) + "\n")
     return 0 if all(figure.holds for figure in figures) else 1
@@ -77,7 +70,7 @@ class Bench:
         self._scratch = scratch
         self._scale = scale
         self._repeats = repeats
-        self._environment = {
+        self.environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(scratch),
             "ESAA_CONFIG_DIR": str(scratch / "config"),
@@ -217,10 +210,10 @@ class Bench:
         return root
 
     def _esaa(self, root: Path, *arguments: str) -> Sample:
-        return run([sys.executable, "-m", "esaa", "--root", str(root), *arguments], env=self._environment)
+        return run([sys.executable, "-m", "esaa", "--root", str(root), *arguments], env=self.environment)
 
     def _median(self, arguments: list[str], repeats: int) -> Sample:
-        return medians([run(arguments, env=self._environment) for _ in range(repeats)])
+        return medians([run(arguments, env=self.environment) for _ in range(repeats)])
 
     def _best(self, measure: Callable[[], Sample]) -> float:
         return min(measure().wall_s for _ in range(3))

@@ -23,13 +23,18 @@ BEGIN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 EVENTS_PER_ISSUE = 500
 SECRET = b"b" * 32
 
-_WORDS = (
-    "login form session token refresh endpoint schema migration cache retry queue worker parser build release docs "
-    "button layout query index page export import report audit ledger invoice payment search filter sort upload"
-).split()
+# fmt: off
+WORDS = (
+    "login", "form", "session", "token", "refresh", "endpoint", "schema", "migration",
+    "cache", "retry", "queue", "worker", "parser", "build", "release", "docs",
+    "button", "layout", "query", "index", "page", "export", "import", "report",
+    "audit", "ledger", "invoice", "payment", "search", "filter", "sort", "upload",
+)
+# fmt: on
 _PHASES = ("EXPLORE", "PLAN", "CODE", "TEST", "FIX", "DOCUMENT")
-_AGENTS = tuple(f"agent-{word}" for word in _WORDS[:20])
-_RARE = "xylophone"
+_AGENTS = tuple(f"agent-{word}" for word in WORDS[:20])
+RARE = "xylophone"
+"""A word that one event has."""
 
 
 class NoSync(Disk):
@@ -85,7 +90,7 @@ def _drafts(chance: random.Random, number: int) -> Iterator[Draft[Witnessed]]:
     for index in range(EVENTS_PER_ISSUE):
         name, metadata = _happening(chance, index)
         if number == 7 and index == 250:
-            metadata = {"question": f"where is the {_RARE}", "choice": "here"}
+            metadata = {"question": f"where is the {RARE}", "choice": "here"}
             name = "DecisionMade"
         agent = chance.choice(_AGENTS)
         moment += timedelta(seconds=chance.random() * 1700)
@@ -107,7 +112,7 @@ def _drafts(chance: random.Random, number: int) -> Iterator[Draft[Witnessed]]:
 
 
 def _happening(chance: random.Random, number: int) -> tuple[str, dict[str, object]]:
-    words = " ".join(chance.choices(_WORDS, k=8))
+    words = " ".join(chance.choices(WORDS, k=8))
     phase, agent = _PHASES[number // 84 % 6], chance.choice(_AGENTS)
     kind = number % 8
     if kind == 0:
@@ -118,7 +123,7 @@ def _happening(chance: random.Random, number: int) -> tuple[str, dict[str, objec
         return "ToolRequested", {"tool_name": "Edit", "agent_name": agent, "arguments": {"path": f"src/{words[:9]}"}}
     if kind == 3:
         return "FileWritten", {
-            "path": f"src/{chance.choice(_WORDS)}.py",
+            "path": f"src/{chance.choice(WORDS)}.py",
             "before_sha256": None,
             "after_sha256": f"{chance.getrandbits(256):064x}",
             "size_bytes": chance.randrange(10_000),
@@ -128,7 +133,7 @@ def _happening(chance: random.Random, number: int) -> tuple[str, dict[str, objec
         return "AgentCompleted", {
             "agent_name": agent,
             "duration_seconds": chance.randrange(900),
-            "outputs_created": [f"src/{chance.choice(_WORDS)}.py"],
+            "outputs_created": [f"src/{chance.choice(WORDS)}.py"],
             "task_status": "success",
         }
     if kind == 5:

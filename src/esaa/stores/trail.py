@@ -244,6 +244,8 @@ class TrailStream:
                 raise
             finally:
                 store.changes.mark(self.name)
+        if len(written) == len(drafts):
+            return Appended(events=tuple(written), repairs=tuple(repairs))
         events = {event.event_id: event for event in written} | {key: one.event for key, one in known.items()}
         return Appended(
             events=tuple(events[str(draft.event_id)] for draft in drafts),
@@ -256,10 +258,14 @@ class TrailStream:
         run: list[Draft[Witnessed]] = []
         folder: Path | None = None
         ts, clock = self._tip.ts, self._tip.clock
-        storage = self._store.storage
+        writer_id = self._store.storage.writer_id
+        place = ("", "")
+        target = folder
         for given in drafts:
-            draft, ts, clock = _placed(given, ts, clock, storage.writer_id)
-            target = self._store.folder_of(self.name, ts, draft.fact.session_id)
+            draft, ts, clock = _placed(given, ts, clock, writer_id)
+            if (ts[:10], draft.fact.session_id) != place:
+                place = (ts[:10], draft.fact.session_id)
+                target = self._store.folder_of(self.name, ts, draft.fact.session_id)
             if target is not folder and run:  # the store gives the same object for the same folder
                 written += self._write_run(run, folder)
                 run = []

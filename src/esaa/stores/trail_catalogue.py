@@ -72,9 +72,14 @@ class Catalogue:
 
     def note(self, stream: str, events: Sequence[TrailEvent]) -> None:
         """Takes note of events that were just appended."""
+        place = ("", "")
+        pending: list[TrailEvent] = []
         for event in events:
-            folder = self._store.folder_of(stream, event.ts, event.fact.session_id)
-            self._pending.setdefault(folder, []).append(event)
+            if (event.ts[:10], event.fact.session_id) != place:
+                place = (event.ts[:10], event.fact.session_id)
+                folder = self._store.folder_of(stream, event.ts, event.fact.session_id)
+                pending = self._pending.setdefault(folder, [])
+            pending.append(event)
         now = time.monotonic()
         if now >= self._next:
             self.flush()
