@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esaa.config import Config, load_config, load_trail_settings
 from esaa.contracts.governance import Governance
-from esaa.errors import NotFound
+from esaa.errors import EsaaError, NotFound
 from esaa.protocol.evolve import PROJECTION_VERSION
 from esaa.protocol.facts import Fact
 from esaa.protocol.wire import WRITABLE, ProtocolVocabulary
 from esaa.runtime.clock import Clock, SystemClock
 from esaa.runtime.folded_log import FoldedLog
-from esaa.runtime.workspace import Workspace
+from esaa.runtime.workspace import Subscriber, Workspace
 from esaa.stores.contract_cache import ContractCache
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore
@@ -23,6 +24,7 @@ from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
+    from esaa.runtime.feed import TrailFeed
     from esaa.runtime.trail import NewId, Trail
 
 
@@ -60,7 +62,10 @@ def open_workspace(
         root / ROADMAP / ".esaa" / "contracts.cache", state_key(Path(settings.config_dir)), medium
     )
     rules = contracts.read(root / ROADMAP)
-    return compose(root, rules, settings, clock or SystemClock(), medium, contracts)
+    workspace = compose(root, rules, settings, clock or SystemClock(), medium, contracts)
+    if (root / ROADMAP / ".esaa" / "trail-feed.json").exists():
+        workspace.subscribers.append(_follower(workspace, settings))
+    return workspace
 
 
 def compose(
@@ -125,6 +130,42 @@ def open_trail(
         new_id=new_id or random_id,
         secret=state_key(Path(settings.config_dir)),
     )
+
+
+def open_feed(
+    root: Path,
+    config: Config | None = None,
+    *,
+    rules: Governance | None = None,
+    clock: Clock | None = None,
+    disk: Disk | None = None,
+) -> TrailFeed:
+    """The feed that tells the trail in `root` of the log there. Nothing is written yet; raises as `open_trail`."""
+    from esaa.contracts.swarm import MONITOR
+    from esaa.runtime.feed import TrailFeed
+    from esaa.runtime.recorder import TrailRecorder
+
+    trail = open_trail(root, config, clock=clock, disk=disk)
+    rules = rules or open_workspace(root, config).rules
+    agents = [name for name in rules.swarm.actors if name != MONITOR]
+    return TrailFeed(TrailRecorder(trail, is_async=False), root / ROADMAP / LOG_NAME, agents)
+
+
+def _follower(workspace: Workspace, config: Config) -> Subscriber:
+    """The feed of a workspace that has one, opened when there is something to tell."""
+    feed: TrailFeed | None = None
+
+    def follow() -> Sequence[str]:
+        nonlocal feed
+        try:
+            feed = feed or open_feed(
+                workspace.root, config, rules=workspace.rules, clock=workspace.clock, disk=workspace.disk
+            )
+        except EsaaError as error:
+            return (f"the trail was not told of it: {error}",)
+        return feed.finish()
+
+    return follow
 
 
 def _protocol_of(log: Path) -> str | None:

@@ -309,6 +309,8 @@ def test_created_task_keeps_what_was_asked_for() -> None:
     assert (task.task_id, task.task_kind, task.phase, task.title) == ("T-2", "qa", "TEST", "Make T-2")
     assert (task.depends_on, task.outputs, task.targets) == (("T-1",), ("docs/qa/a.md",), ("web",))
     assert task.description == "why"
+    (task,) = told_last(run_start(), created(), created("T-2", boundary_grant=("web/**",), plugin={"x": 1}))
+    assert task.extra == {"boundary_grant": ("web/**",), "plugin": {"x": 1}}, "what has no field of its own"
 
 
 def test_hotfix_belongs_to_the_phase_that_mends() -> None:
@@ -326,6 +328,15 @@ def test_amended_task_tells_the_new_values_and_changes_its_phase() -> None:
     events = told(run_start(), created(), created("T-2"), amended, (claimed(), QA))
     claim = only(TaskClaimed, events)
     assert (claim.title, claim.phase) == ("Other", "TEST")
+
+
+def test_amendment_of_anything_else_leaves_title_and_phase_alone() -> None:
+    amended = log.TaskAmended(task_id="T-1", description="other")
+    assert told_last(run_start(), created(), amended) == [
+        TaskAmended(task_id="T-1", changes={"description": "other"}, phase="CODE")
+    ]
+    of_hotfix = log.TaskAmended(task_id="HF-1", task_kind="qa", title="")
+    assert only(TaskAmended, told_last(run_start(), *done(), reported(), hotfix(), of_hotfix)).phase == "FIX"
 
 
 def test_first_claim_of_a_kind_begins_its_phase_and_the_next_one_does_not() -> None:
@@ -523,6 +534,12 @@ def test_agent_without_an_answer_is_an_error_that_its_next_act_overcomes(code: s
     assert recovered.recovery_duration_seconds == 300
 
 
+def test_error_about_no_task_is_told_and_nothing_waits_for_its_end() -> None:
+    facts = told_last(run_start(), *in_progress(), rejected(None, "AGENT_FAILED", counts=False, rejected_actor=QA))
+    assert names(facts) == ["OutputRejected", "AgentFailed", "ErrorOccurred"]
+    assert only(ErrorOccurred, facts).recoverable is False
+
+
 def test_used_up_attempts_end_the_recovery_and_escalate() -> None:
     given = (run_start(), *in_progress(), rejected(code="AGENT_FAILED"), rejected(code="AGENT_FAILED"))
     report = (reported("ISS-ATTEMPTS-T-1", "T-1", "high"), MONITOR)
@@ -537,6 +554,7 @@ def test_outputs_of_strangers_are_one_event_with_their_number() -> None:
     (fact,) = told_last(run_start(), *in_progress(), refused)
     assert isinstance(fact, OutputRejected)
     assert (fact.count, fact.task_id, fact.agent_name) == (3, None, UNSET)
+    assert fact.extra == {"digests": (DIGEST,)}
 
 
 def test_another_writer_does_not_say_whose_output_it_was() -> None:
@@ -681,6 +699,27 @@ def test_binding_in_the_middle_moves_the_story_to_the_issue() -> None:
     assert folded(before).status == "paused"
 
 
+def test_summary_after_a_binding_is_about_what_was_told_since() -> None:
+    events = told(
+        (run_start(), "orchestrator", NOON),
+        *done("T-1", "spec"),
+        *in_progress("T-2"),
+        (bound(), "orchestrator", FIVE_PAST),
+        (completed("T-2"), IMPL, FIVE_PAST),
+        PROJECTED,
+        (approved("T-2"), QA, FIVE_PAST),
+        (log.RunEnded(status="success"), "orchestrator", "2026-03-01T12:06:00Z"),
+    )
+    after = [one for one in events if one.issue_key == "PROJ-123"]
+    finished = only(OrchestrationCompleted, after)
+    assert (finished.duration_seconds, finished.phases_completed) == (60, ("CODE",))
+    assert finished.total_agents_spawned == len(every(AgentSpawned, after)) == 1
+    summary = only(OrchestrationSummarized, after)
+    assert (summary.tasks_done, summary.agents, summary.events) == (1, (IMPL,), len(after) - 2)
+    state = folded(after)
+    assert (state.started_at, state.completed_at) == ("2026-03-01T12:05:00.000Z", "2026-03-01T12:06:00.000Z")
+
+
 def test_second_binding_moves_on_and_the_same_one_does_not() -> None:
     events = told(run_start(), created(), bound("A-1"), bound("B-2"), bound("B-2"), claimed())
     assert [one.issue_key for one in events if isinstance(one.fact, ConfigurationChanged)] == ["A-1", "B-2", "B-2"]
@@ -770,6 +809,22 @@ def test_what_is_too_large_for_an_event_is_shortened_and_says_so() -> None:
     assert fitted(only(TaskCreated, events))["extra"] == {"shortened": True}
     assert len(fitted(only(TaskCompleted, events))["files_written"]) <= 1_000
     assert "extra" not in fitted(only(TaskClaimed, events))
+
+
+def test_what_is_large_in_every_way_is_shortened_until_it_fits() -> None:
+    wide: Any = "x" * 200
+    for _ in range(4):
+        wide = [wide] * 12
+    (task,) = told_last(run_start(), created(), created("T-2", acceptance_criteria=wide, targets=["t" * 64] * 9))
+    metadata = fitted(task)
+    assert len(msgspec.json.encode(metadata)) <= METADATA_BYTES
+    assert metadata["targets"] == ["t" * 64] * 9
+    assert metadata["extra"] == {"shortened": True}
+
+
+def test_number_beyond_the_trails_is_a_text() -> None:
+    (fact,) = told_last(run_start(), created(), log.ForeignRecorded(name="x", payload={"n": 1.5e308, "m": 1e300}))
+    assert fitted(fact)["payload"] == {"n": "1.5e+308", "m": 1e300}
 
 
 # All of it

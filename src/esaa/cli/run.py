@@ -20,6 +20,11 @@ _EXIT = {"success": 0, "paused": 0, "waiting": 1, "failed": 1, "halted": 1}
 @click.command()
 @click.option("--run-id", metavar="ID", help="The run to go on with, or the id of a new one.")
 @click.option(
+    "--issue",
+    metavar="KEY",
+    help="The tracker issue that the run belongs to, such as PROJ-123: the trail is told there (default: globally).",
+)
+@click.option(
     "--agent",
     "adapter",
     metavar="ADAPTER[:ARG]",
@@ -39,6 +44,7 @@ _EXIT = {"success": 0, "paused": 0, "waiting": 1, "failed": 1, "halted": 1}
 def run(
     face: Face,
     run_id: str | None,
+    issue: str | None,
     adapter: str | None,
     parallel: int | None,
     steps: int | None,
@@ -50,27 +56,40 @@ def run(
     Interrupted at any point, the next `esaa run` goes on. Ends with 0 when all tasks are done (or after --steps),
     1 when the run failed, halted or waits for a person.
 
-    Example: esaa run --run-id RUN-0001 --parallel 2
+    Example: esaa run --issue PROJ-123 --parallel 2
     """
     import asyncio
 
     from esaa.cli.progress import make_observer
+    from esaa.open import open_feed
     from esaa.runtime.orchestrator import Orchestrator
     from esaa.stores.lock import writer_lock
 
+    if issue is not None:
+        from esaa.runtime.feed import require_issue_key
+
+        require_issue_key(issue)
     if dry_run:
         _show_plan(face, face.workspace())
         return
     workspace = face.workspace()
+    feed = open_feed(workspace.root, rules=workspace.rules)
+    workspace.subscribers[:] = [feed.follow]
     agents = _agents(workspace, adapter, record)
     limit = workspace.rules.runtime.dispatch.parallel_max
     lock = workspace.roadmap / ".esaa" / "run.lock"
     with writer_lock(lock, timeout_s=0, what="another `esaa run`"):
+        feed.begin()
         face.mend(workspace)
         first = workspace.state().seq
         with make_observer(face, workspace) as observer:
             orchestrator = Orchestrator(workspace, agents.get, observer)
-            report = asyncio.run(orchestrator.run(run_id=run_id, parallel=min(parallel or 1, limit), steps=steps))
+            running = orchestrator.run(run_id=run_id, parallel=min(parallel or 1, limit), steps=steps, issue_key=issue)
+            report = asyncio.run(running)
+        for notice in feed.finish():
+            face.warn(notice)
+    if issue is not None and workspace.state().header.run.issue_key != issue:
+        face.warn(f"{issue} is not bound: {report.message}")
     _tell(face, workspace, report, workspace.state().seq - first)
     exit_with(_EXIT[report.outcome])
 

@@ -30,6 +30,7 @@ from esaa.protocol.facts import (
     RunStarted,
     TaskAmended,
     TaskCreated,
+    ViewMutated,
 )
 from esaa.protocol.hotfix import hotfix_fact
 from esaa.protocol.paths import path_fault
@@ -201,6 +202,19 @@ def start_run(command: StartRun, state: State) -> RunStarted | Rejected:
         baseline_id=command.baseline_id or run.baseline_id or "B-000",
         project_name=command.project_name,
     )
+
+
+def bind_issue(issue_key: str, state: State) -> ViewMutated | None:
+    """What binds the open run to an issue of the tracker, or None where it is bound to that one already."""
+    run = state.header.run
+    if run.is_open and run.issue_key == issue_key:
+        return None
+    return binding(issue_key)
+
+
+def binding(issue_key: str) -> ViewMutated:
+    """The fact that binds a run to an issue of the tracker. It changes nothing that a projection shows."""
+    return ViewMutated(target="trail", change="bound", detail={"issue_key": issue_key})
 
 
 def next_run_id(state: State) -> str:

@@ -101,11 +101,21 @@ class RejectOutput(Command, frozen=True, kw_only=True):
 
 
 class StartRun(Command, frozen=True, kw_only=True):
-    """A run begins, or the open one goes on. Without `run_id` the next free number is taken."""
+    """A run begins, or the open one goes on. Without `run_id` the next free number is taken.
+
+    With `issue_key` the run is bound to an issue of the tracker from its first batch on (see `BindIssue`).
+    """
 
     run_id: str | None = None
     baseline_id: str | None = None
     project_name: str | UnsetType = UNSET
+    issue_key: str | None = None
+
+
+class BindIssue(Command, frozen=True, kw_only=True):
+    """The open run belongs to an issue of the tracker from now on: the trail is told in that issue's stream."""
+
+    issue_key: str
 
 
 class EndRun(Command, frozen=True, kw_only=True):
@@ -147,6 +157,7 @@ AnyCommand = (
     | ResolveIssue
     | RejectOutput
     | StartRun
+    | BindIssue
     | EndRun
     | ReportDeadlock
     | RecordVerification

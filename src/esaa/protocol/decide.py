@@ -12,6 +12,8 @@ from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Draft
 from esaa.protocol.admin import (
     amend_task,
+    bind_issue,
+    binding,
     create_hotfix,
     create_task,
     reject_output,
@@ -24,6 +26,7 @@ from esaa.protocol.blocking import refuse_blocked
 from esaa.protocol.commands import (
     AmendTask,
     AnyCommand,
+    BindIssue,
     CreateHotfix,
     CreateTask,
     EndRun,
@@ -87,7 +90,10 @@ def decide(command: AnyCommand, state: State, rules: Governance, now: str) -> De
         case RejectOutput():
             return _one(reject_output(command, state, rules))
         case StartRun():
-            return _one(start_run(command, state))
+            return _started(command, state)
+        case BindIssue():
+            bound = bind_issue(command.issue_key, state)
+            return Decision(drafts=()) if bound is None else _one(bound)
         case EndRun():
             return _one(RunEnded(status=command.status, message=command.message))
         case ReportDeadlock():
@@ -105,6 +111,15 @@ def _one(fact: Fact | Rejected) -> Decision | Rejected:
     if isinstance(fact, Rejected):
         return fact
     return Decision(drafts=(Draft(actor=ORCHESTRATOR, fact=fact),))
+
+
+def _started(command: StartRun, state: State) -> Decision | Rejected:
+    """A run that belongs to an issue says so in its first batch: nobody ever sees it begin elsewhere."""
+    decision = _one(start_run(command, state))
+    if isinstance(decision, Rejected) or command.issue_key is None:
+        return decision
+    bound: Draft[Fact] = Draft(actor=ORCHESTRATOR, fact=binding(command.issue_key), follows=True)
+    return Decision(drafts=(*decision.drafts, bound))
 
 
 def _verification(command: RecordVerification) -> tuple[Draft[Fact], ...]:

@@ -36,7 +36,7 @@ from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Run, State, Ve
 from esaa.protocol.task_table import Task
 from esaa.protocol.tracking import track
 
-PROJECTION_VERSION = 3
+PROJECTION_VERSION = 4
 """Raised with every change of these rules; a snapshot of another version is discarded."""
 
 _replace = msgspec.structs.replace
@@ -266,6 +266,9 @@ def _resolved(state: State, fact: IssueResolved, recorded: Recorded[Fact]) -> No
 def _view_mutated(state: State, fact: ViewMutated) -> None:
     if isinstance(fact.lessons, list):
         state.header.lessons = [lesson for lesson in fact.lessons if isinstance(lesson, dict)]
+    issue_key = fact.bound_issue_key()
+    if issue_key is not None:
+        state.header.run = _replace(state.header.run, issue_key=issue_key)
 
 
 def _slashes(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -291,11 +291,12 @@ class ViewMutated(FactBase, frozen=True, kw_only=True):
 
     The first one after an agent's act closes the act's batch.
 
-    - `target`: `roadmap`, `issues` or `lessons`; for repairs `log` or `files`.
-    - `change`: `projected`, or what was done.
+    - `target`: `roadmap`, `issues` or `lessons`; for repairs `log` or `files`; `trail` where the run is bound to an
+      issue of the tracker.
+    - `change`: `projected`, `bound`, or what was done.
     - `lessons`: the whole list of lessons, where it is replaced.
     - `warnings`: remarks about the accepted output (a vague check, an output that was not delivered).
-    - `detail`: what a repair did: bytes removed, their digest, where the copy lies.
+    - `detail`: what a repair did: bytes removed, their digest, where the copy lies; for `bound` the `issue_key`.
     """
 
     action_name: ClassVar[str] = "orchestrator.view.mutate"
@@ -304,6 +305,12 @@ class ViewMutated(FactBase, frozen=True, kw_only=True):
     lessons: Json = UNSET
     warnings: tuple[str, ...] | UnsetType = UNSET
     detail: Json = UNSET
+
+    def bound_issue_key(self) -> str | None:
+        """The issue of the tracker that it binds the run to; None where it is about something else."""
+        is_binding = self.target == "trail" and self.change == "bound" and isinstance(self.detail, dict)
+        issue_key = self.detail.get("issue_key") if is_binding else None
+        return issue_key if isinstance(issue_key, str) else None
 
 
 class VerificationStarted(FactBase, frozen=True, kw_only=True):

@@ -62,7 +62,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """The run that the log is in. `is_open` is False before the first `run.start` and after a `run.end`."""
+    """The run that the log is in. `is_open` is False before the first `run.start` and after a `run.end`.
+
+    `issue_key` names the issue of the tracker that the run is bound to.
+    """
 
     run_id: str | None = None
     status: str = "initialized"
@@ -70,6 +73,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     baseline_id: str | None = None
     count: int = 0
     is_open: bool = False
+    issue_key: str | None = None
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):

@@ -221,7 +221,8 @@ def is_stateless(line: bytes) -> bool:
     if head is None or not line.startswith(head, brace - len(head)):
         return False
     return line[brace : line.find(b"}", brace) + 1] in _COMMON_PAYLOADS or (
-        b'"lessons"' not in line and b"\\u" not in line  # a key may be spelt with escapes
+        # A key may be spelt with escapes.
+        b'"lessons"' not in line and b'"bound"' not in line and b"\\u" not in line
     )
 
 

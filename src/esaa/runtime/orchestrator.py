@@ -17,7 +17,7 @@ from esaa.errors import AgentCrashed, AgentTimedOut, Halted, ProjectionMismatch,
 from esaa.kernel.decider import Rejected
 from esaa.protocol.attempts import parse_ts
 from esaa.protocol.blocking import halting_issue
-from esaa.protocol.commands import EndRun, RecordTimeout, ReportDeadlock, StartRun, Submit
+from esaa.protocol.commands import BindIssue, EndRun, RecordTimeout, ReportDeadlock, StartRun, Submit
 from esaa.protocol.facts import RunEnded, VerificationFailed
 from esaa.protocol.rejections import reject
 from esaa.protocol.result import Refused, parse_result
@@ -64,12 +64,15 @@ class Orchestrator:
         self._results = 0
         self._rejections: list[tuple[Order, Rejected]] = []
 
-    async def run(self, *, run_id: str | None, parallel: int, steps: int | None) -> RunReport:
+    async def run(
+        self, *, run_id: str | None, parallel: int, steps: int | None, issue_key: str | None = None
+    ) -> RunReport:
         """Runs until the project is done, no way leads on, a person must act, or `steps` results were taken.
 
+        With `issue_key` the run is bound to an issue of the tracker, if it is not bound to it already.
         Raises `Halted` where an open critical issue forbids to begin, and what the workspace and agents raise.
         """
-        if not self._begin(run_id):
+        if not self._begin(run_id, issue_key):
             current = plan(self._workspace.state(), self._workspace.rules, self._workspace.now())
             return self._report("success", current, "all tasks were done before")
         try:
@@ -79,7 +82,7 @@ class Orchestrator:
                 task.cancel()
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
-    def _begin(self, run_id: str | None) -> bool:
+    def _begin(self, run_id: str | None, issue_key: str | None) -> bool:
         """Opens the run, or goes on with the open one. False where a run has ended and nothing is left to do."""
         workspace = self._workspace
         with workspace.writing() as notices:
@@ -96,7 +99,7 @@ class Orchestrator:
             if not state.header.run.is_open:
                 if state.header.run.count and plan(state, workspace.rules, workspace.now()).is_finished:
                     return False
-                rejected = workspace.commit(StartRun(run_id=run_id)).rejected
+                rejected = workspace.commit(StartRun(run_id=run_id, issue_key=issue_key)).rejected
                 if rejected is not None:
                     raise UsageError(rejected.error_code, rejected.message, rejected.hint)
             elif run_id is not None and run_id != state.header.run.run_id:
@@ -105,6 +108,8 @@ class Orchestrator:
                     f"The run {state.header.run.run_id} is open, so {run_id} cannot begin.",
                     f"Go on with it: `esaa run --run-id {state.header.run.run_id}`.",
                 )
+            elif issue_key is not None:
+                workspace.commit(BindIssue(issue_key=issue_key))
         return True
 
     async def _loop(self, parallel: int, steps: int | None) -> RunReport:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +44,9 @@ from esaa.stores.disk import Disk
 from esaa.stores.locate import events_from
 from esaa.stores.lock import writer_lock
 from esaa.stores.views import Views
+
+Subscriber = Callable[[], Sequence[str]]
+"""Follows the log with a cursor of its own; returns notices, such as why it could not follow. It raises nothing."""
 
 _ANY_SIZE = 1 << 62
 
@@ -87,6 +90,7 @@ class Workspace:
         self.publisher = Publisher(root, self.roadmap / ".esaa" / "staging", self.blobs, disk)
         self.views = Views(self.roadmap, disk)
         self.quarantine = Quarantine(self.roadmap / "snapshots", disk, rules.runtime.snapshots.max)
+        self.subscribers: list[Subscriber] = []
         self._unknown_actors = UnknownActorFile(
             self.roadmap / ".esaa" / "unknown-actors.jsonl", disk, rules.runtime.unknown_actors.details_max
         )
@@ -108,7 +112,7 @@ class Workspace:
         return (recorded for _, recorded in events_from(self.log.store.path, first, ProtocolVocabulary()))
 
     def commit(self, command: AnyCommand, command_id: str | None = None, *, dry_run: bool = False) -> Receipt:
-        """Decides and does; a refusal is a value.
+        """Decides and does; a refusal is a value. What is durable then, the subscribers are told of.
 
         Raises `StoreLocked`, `CorruptLog`, `StoreError` and `CommandConflict`.
         """
@@ -119,33 +123,15 @@ class Workspace:
             repeat = self._repeated(command, command_id, stamped_id, self.state())
             return repeat or _dry(self._settled(command, self.now()))
         with self.writing() as repairs:
-            notices = list(repairs)
-            state = self.state()
-            repeat = self._repeated(command, command_id, stamped_id, state)
-            if repeat is not None:
-                return repeat
-            now = self.now()
-            settlement = self._settled(command, now)
-            if isinstance(command, Submit) and command.actor not in self.rules.swarm.actors:
-                settlement = self._unknown_actors.note(command, settlement, now)
-            events = self.record(settlement, now, stamped_id)
-            if events:
-                notices += self.publisher.publish(file_effects(events))
-                self.project()
-                if settlement.rejected is None and verification_due(state, self.rules):
-                    events += self._verify()
-                self.log.keep_snapshot()
-                if self._contracts is not None:
-                    self._contracts.keep()
-            return Receipt(
-                events=events, rejected=settlement.rejected, warnings=settlement.warnings, notices=tuple(notices)
-            )
+            receipt = self._committed(command, command_id, stamped_id, repairs)
+        return self._told(receipt)
 
     def verify_now(self) -> Receipt:
         """Compares the read models with the projection and records the outcome (step 9 of the cycle)."""
         with self.writing() as notices:
             self.state()
-            return Receipt(events=self._verify(), notices=tuple(notices))
+            receipt = Receipt(events=self._verify(), notices=tuple(notices))
+        return self._told(receipt)
 
     @contextmanager
     def writing(self, *, accept_shorter: bool = False) -> Generator[list[str], None, None]:
@@ -194,6 +180,39 @@ class Workspace:
         changed = [name for name, data in views.items() if self.views.on_disk(name) != data]
         self.views.publish({name: views[name] for name in changed}, self.state().seq, self.log.store.head())
         return changed
+
+    def _committed(
+        self, command: AnyCommand, command_id: str | None, stamped_id: str | None, repairs: Sequence[str]
+    ) -> Receipt:
+        notices = list(repairs)
+        state = self.state()
+        repeat = self._repeated(command, command_id, stamped_id, state)
+        if repeat is not None:
+            return repeat
+        now = self.now()
+        settlement = self._settled(command, now)
+        if isinstance(command, Submit) and command.actor not in self.rules.swarm.actors:
+            settlement = self._unknown_actors.note(command, settlement, now)
+        events = self.record(settlement, now, stamped_id)
+        if events:
+            notices += self.publisher.publish(file_effects(events))
+            self.project()
+            if settlement.rejected is None and verification_due(state, self.rules):
+                events += self._verify()
+            self.log.keep_snapshot()
+            if self._contracts is not None:
+                self._contracts.keep()
+        return Receipt(
+            events=events, rejected=settlement.rejected, warnings=settlement.warnings, notices=tuple(notices)
+        )
+
+    def _told(self, receipt: Receipt) -> Receipt:
+        """Lets the subscribers follow. Where the lock is still held, that is left to who holds it, or to the next one:
+        a subscriber must never make another writer wait."""
+        if self._is_writing:
+            return receipt
+        notices = [notice for follow in self.subscribers for notice in follow()]
+        return msgspec.structs.replace(receipt, notices=(*receipt.notices, *notices)) if notices else receipt
 
     def _verify(self) -> tuple[Recorded[Fact], ...]:
         state = self.state()
