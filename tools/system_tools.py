@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-TOOLS = {"git": "git", "strace": "strace", "sha256sum": "coreutils", "openssl": "openssl"}
+TOOLS = {"git": "git", "strace": "strace", "sha256sum": "coreutils", "openssl": "openssl", "chromium": "chromium"}
 """Command to Debian package."""
 
 

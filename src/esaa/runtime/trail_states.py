@@ -170,7 +170,9 @@ class TrailStates:
     def _place(self, stream: str, sequence: int) -> tuple[Path, str, str]:
         """Where an event lies: its partition, its time, its leaf hash."""
         events = self._trail.store.stream(stream)
-        tip = events.tip()
+        tip = events.known_tip()
+        if tip.head.version != sequence:
+            tip = events.tip()
         if tip.head.version == sequence and tip.segment is not None and tip.head.leaf_hash is not None:
             return tip.segment.path.parent, tip.ts, tip.head.leaf_hash
         located = next(events.events(sequence, sequence), None)

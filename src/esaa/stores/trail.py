@@ -134,6 +134,10 @@ class TrailStream:
             return known
         return self._files.tip_of(segment)
 
+    def known_tip(self) -> Tip:
+        """The end of the stream as this object saw it last, right after its own append for one."""
+        return self._tip
+
     def _tip_of_deleted(self) -> Tip:
         """Where a stream stands of which retention left nothing but proofs."""
         proofs = proofs_of(self._store.base, self.name)

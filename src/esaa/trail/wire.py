@@ -55,6 +55,17 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     prev_hash: str | None = None
 
 
+_OPTIONAL = (
+    "git_sha",
+    "branch",
+    "codebase_state",
+    "vector_clock",
+    "occurred_at",
+    "redaction",
+    "findings",
+    "source",
+    "origin",
+)
 _DECODER = msgspec.json.Decoder(Envelope)
 _ENCODER = msgspec.json.Encoder()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -75,29 +86,27 @@ class TrailVocabulary:
     def encode(self, recorded: TrailEvent) -> bytes:
         """One compact line; keys in the order of the specification, `prev_hash` last."""
         seen = recorded.fact
-        line = Envelope(
-            event_id=recorded.event_id,
-            event_type=seen.event_type,
-            event_version=recorded.schema_version,
-            timestamp=recorded.ts,
-            event_sequence=recorded.version,
-            issue_key=seen.issue_key,
-            session_id=seen.session_id,
-            correlation_id=recorded.correlation_id,
-            causation_id=recorded.causation_id,
-            actor=seen.actor,
-            metadata=seen.metadata,
-            git_sha=seen.git_sha,
-            branch=seen.branch,
-            codebase_state=seen.codebase_state,
-            vector_clock=seen.vector_clock,
-            occurred_at=seen.occurred_at,
-            redaction=seen.redaction,
-            findings=seen.findings,
-            source=seen.source,
-            origin=seen.origin,
-            prev_hash=recorded.prev_hash,
-        )
+        line: dict[str, object] = {
+            "event_id": recorded.event_id,
+            "event_type": seen.event_type,
+            "event_version": recorded.schema_version,
+            "timestamp": recorded.ts,
+            "event_sequence": recorded.version,
+            "issue_key": seen.issue_key,
+            "session_id": seen.session_id,
+        }
+        if recorded.correlation_id is not None:
+            line["correlation_id"] = recorded.correlation_id
+        if recorded.causation_id is not None:
+            line["causation_id"] = recorded.causation_id
+        line["actor"] = seen.actor
+        line["metadata"] = seen.metadata
+        for name in _OPTIONAL:
+            value = getattr(seen, name)
+            if value is not None:
+                line[name] = value
+        if recorded.prev_hash is not None:
+            line["prev_hash"] = recorded.prev_hash
         return _ENCODER.encode(line)
 
     def decode(self, line: bytes) -> TrailEvent:
