@@ -31,7 +31,7 @@ def main() -> int:
         "against the contracts in .roadmap/, writes the files, and logs each step.",
     )
     esaa(["init", "--demo", "landing"], project, environment)
-    esaa(["run", "--run-id", "RUN-0001", "--parallel", "2"], project, environment)
+    esaa(["run", "--run-id", "RUN-0001", "--issue", "PROJ-123", "--parallel", "2"], project, environment)
 
     tell(
         "What did not go smoothly, all of it on record",
@@ -44,6 +44,17 @@ def main() -> int:
 
     tell("The proof", "The state is folded again from the log, and everything on disk is compared with it.")
     esaa(["verify", "--strict", "--files"], project, environment)
+
+    tell(
+        "The whole story of the issue",
+        "Phases, agents, gaps and refusals, told in the audit trail of PROJ-123 by the run itself;",
+        "its state at any moment, six measures of its quality, and a report for an auditor.",
+    )
+    esaa(["state", "--issue", "PROJ-123"], project, environment)
+    esaa(["query", "rejected", "--issue", "PROJ-123", "--limit", "3"], project, environment)
+    esaa(["trail", "check"], project, environment)
+    report = project / "report.html"
+    esaa(["audit", "--issue", "PROJ-123", "--format", "html", "--output", str(report)], project, environment)
 
     tell("Tampering with a copy", "One word of one event is changed, as someone might who has something to hide.")
     copy = root / "tampered"
@@ -60,10 +71,12 @@ def main() -> int:
         f"{short} --root {where} status",
         f"{short} --root {where} log --task T-2010",
         f"{short} --root {where} show HEAD~3",
+        f"{short} --root {where} state --issue PROJ-123 --at HEAD~100",
         f"{short} --root {where} doctor",
     ):
         print(f"  {command}")
     print(f"\nThe page that was built: {project / 'src' / 'index.html'}")
+    print(f"The report of how: {report}")
     verdict = esaa(["verify"], project, environment, is_quiet=True)
     print(verdict.splitlines()[-1])
     return 0

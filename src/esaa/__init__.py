@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from esaa.kernel.findings import Finding
     from esaa.kernel.recorded import Draft, Recorded
     from esaa.kernel.spec import Spec
-    from esaa.open import find_root, open_workspace
+    from esaa.open import find_root, open_trail, open_workspace
     from esaa.protocol.evolve import evolve
     from esaa.protocol.roadmap import projection_hash
     from esaa.protocol.settle import settle
     from esaa.protocol.state import State
     from esaa.protocol.wire import ProtocolVocabulary
     from esaa.runtime.orchestrator import Orchestrator
+    from esaa.runtime.recorder import TrailRecorder
     from esaa.runtime.verification import Verdict, verify
     from esaa.runtime.workspace import Receipt, Workspace
 
@@ -51,11 +52,13 @@ _HOMES = {
     "ScriptedAgent": "esaa.agents.scripted",
     "Spec": "esaa.kernel.spec",
     "State": "esaa.protocol.state",
+    "TrailRecorder": "esaa.runtime.recorder",
     "Verdict": "esaa.runtime.verification",
     "Workspace": "esaa.runtime.workspace",
     "evolve": "esaa.protocol.evolve",
     "find_root": "esaa.open",
     "load_config": "esaa.config",
+    "open_trail": "esaa.open",
     "open_workspace": "esaa.open",
     "parse_governance": "esaa.contracts.load",
     "projection_hash": "esaa.protocol.roadmap",
@@ -82,12 +85,14 @@ __all__ = [
     "ScriptedAgent",
     "Spec",
     "State",
+    "TrailRecorder",
     "Verdict",
     "Workspace",
     "__version__",
     "evolve",
     "find_root",
     "load_config",
+    "open_trail",
     "open_workspace",
     "parse_governance",
     "projection_hash",
