@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from esaa.protocol.settle import settle
     from esaa.protocol.state import State
     from esaa.protocol.wire import ProtocolVocabulary
+    from esaa.runtime.event_sourcing import EventSourcing
     from esaa.runtime.orchestrator import Orchestrator
     from esaa.runtime.recorder import TrailRecorder
     from esaa.runtime.verification import Verdict, verify
@@ -41,6 +42,7 @@ _HOMES = {
     "Dispatch": "esaa.agents.base",
     "Draft": "esaa.kernel.recorded",
     "EsaaError": "esaa.errors",
+    "EventSourcing": "esaa.runtime.event_sourcing",
     "Finding": "esaa.kernel.findings",
     "Governance": "esaa.contracts.governance",
     "Orchestrator": "esaa.runtime.orchestrator",
@@ -74,6 +76,7 @@ __all__ = [
     "Dispatch",
     "Draft",
     "EsaaError",
+    "EventSourcing",
     "Finding",
     "Governance",
     "Orchestrator",

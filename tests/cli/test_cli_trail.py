@@ -52,7 +52,9 @@ def stored(bench: Workbench, stream: str = KEY) -> list[dict[str, Any]]:
 
 
 def test_record_takes_pairs_json_and_both(bench: Workbench) -> None:
-    first = bench.ok("record", "PhaseStarted", "--issue", KEY, "phase=PLAN", "expected_agents=2", "phase_objective=7 up")
+    first = bench.ok(
+        "record", "PhaseStarted", "--issue", KEY, "phase=PLAN", "expected_agents=2", "phase_objective=7 up"
+    )
     assert first.out.startswith("PROJ-123 #1 PhaseStarted: PLAN begins: 7 up (")
     bench.ok("record", "AgentSpawned", "--issue", KEY, "--data", '{"agent_name": "a"}', 'assigned_files=["x.py"]')
     bench.ok("record", "AgentSpawned", "--issue", KEY, "--data", "-", stdin=b'{"agent_name": "b"}')
