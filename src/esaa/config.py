@@ -53,7 +53,7 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
 
 
 def load_trail_settings(root: Path, config: Config, environ: Mapping[str, str] | None = None) -> TrailSettings:
-    """The settings of the trail in `root`: `ESAA_*`, then `.roadmap/event-sourcing.yaml`, then the user's, then defaults.
+    """The settings of the trail in `root`: `ESAA_*`, `.roadmap/event-sourcing.yaml`, the user's, defaults.
 
     Raises `ConfigError` naming the source of a wrong value.
     """

@@ -72,6 +72,12 @@ def test_report_goes_to_standard_output(story: Workbench) -> None:
     assert story.ok("audit", "check", "-", stdin=data).out.startswith("ok: csv report of 2 events")
 
 
+def test_pdf_is_not_poured_into_a_terminal(story: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    outcome = story("audit", "--format", "pdf", "--output", "-", "--json")
+    assert (outcome.code, outcome.error["code"]) == (2, "OUTPUT_INVALID")
+
+
 def test_csv_guards_cells_unless_it_is_asked_not_to(story: Workbench) -> None:
     story.ok("record", "ErrorOccurred", "--issue", "PROJ-3", "--actor", "agent:=1+1", "error_type=x", "error_message=y")
     guarded = story.process("audit", "--format", "csv", "--output", "-", "--issue", "PROJ-3").out

@@ -110,7 +110,7 @@ def test_there_is_no_other_trail(tmp_path: Path) -> None:
 
 
 def test_same_id_with_another_content_is_a_conflict_and_changes_nothing(tmp_path: Path) -> None:
-    left, right = diverged(tmp_path)
+    left, _ = diverged(tmp_path)
     chosen = "aaaaaaaa-0000-4000-8000-000000000001"
     TrailRecorder(left, actor=ME, session_id=SESSION).record_many([phase("x", event_id=chosen, issue_key=ISSUE)])
     late = a_trail(tmp_path / "b", clock=ManualClock(MORNING + timedelta(days=3)), new_id=ids(4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +233,7 @@ def _brief(item: Any) -> str:
         return _counted(len(item), [_name(one) for one in item])
     if isinstance(item, list):
         names = [_short(one) for one in item]
-        return ", ".join(f"{name} x{names.count(name)}" if names.count(name) > 1 else name for name in dict.fromkeys(names))
+        return ", ".join(f"{name} x{count}" if count > 1 else name for name, count in Counter(names).items())
     if isinstance(item, dict) and all(isinstance(part, dict) for part in item.values()):
         return _counted(len(item), list(item))
     if isinstance(item, dict):

@@ -14,7 +14,15 @@ import msgspec
 
 from esaa.kernel.canonical import compact
 from esaa.trail.event import Redaction
-from esaa.trail.secret_names import NAME, Span, assigned_secrets, is_placeholder, kind_of_name, secrets_in_elements
+from esaa.trail.secret_names import (
+    NAME,
+    Span,
+    assigned_secrets,
+    is_kind_of_marker,
+    is_placeholder,
+    kind_of_name,
+    secrets_in_elements,
+)
 from esaa.trail.secret_shapes import FINDERS, is_suspicious
 
 KINDS: dict[str, str] = {
@@ -85,12 +93,11 @@ def redact_text(text: str) -> tuple[str, tuple[Redaction, ...]]:
 def _clean(text: str) -> tuple[str, Counter[str]]:
     """The text without secrets. One pass can leave behind what the next one sees, so it ends when nothing changes."""
     kinds: Counter[str] = Counter()
-    for _ in range(_PASSES_MAX):
-        before = text
+    before, passes = "", 0
+    while text != before and passes < _PASSES_MAX:
+        before, passes = text, passes + 1
         for finder in _FINDERS:
             text = _without(text, finder, kinds)
-        if text == before:
-            break
     return text, kinds
 
 
@@ -98,11 +105,10 @@ def _without(text: str, finder: _Finder, kinds: Counter[str]) -> str:
     pieces: list[str] = []
     done = 0
     for span in sorted(finder(text)):
-        if span.start < done or text.endswith("[redacted:", 0, span.start):
-            continue
-        pieces += (text[done : span.start], f"[redacted:{span.kind}]")
-        done = span.end
-        kinds[span.kind] += 1
+        if span.start >= done and not is_kind_of_marker(text, span.start):
+            pieces += (text[done : span.start], f"[redacted:{span.kind}]")
+            done = span.end
+            kinds[span.kind] += 1
     return text if not pieces else "".join((*pieces, text[done:]))
 
 

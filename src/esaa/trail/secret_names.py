@@ -66,6 +66,8 @@ EXACT = {
 """Keys that announce a secret only as they are, with the kind of it (`_` counts as `-`)."""
 
 _ENDING = re.compile(f"({NAME})\\Z")
+_OPENING = "[redacted:"
+_MARKER = re.compile(MARKER)
 _MARKERS_ONLY = re.compile(rf"(?:{MARKER})+[,.)\]}}>:]*")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # The words before `token` that make it a cursor, a count or a piece of text.
@@ -90,7 +92,6 @@ _BARE = re.compile(r"[^\s\"'`&;]++")
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z0-9_.:-]{1,128}+)>(?P<value>[^<\r\n]++)</")
 _BEFORE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _BEFORE_MAX = 64
-_TAKEN = ("[redacted:", "://")  # A marker names its kind; what follows the user of an address was seen to before.
 _CLOSING = ",.)]}>:"
 _HARMLESS_MAX = 256  # A longer value is never harmless, which also keeps the search linear.
 
@@ -156,6 +157,11 @@ def is_placeholder(value: str) -> bool:
     return found is not None and (found["variable"] is None or kind_of_name(found["variable"]) is not None)
 
 
+def is_kind_of_marker(text: str, start: int) -> bool:
+    """True where the kind of a marker begins, which is a name too."""
+    return start >= len(_OPENING) and _MARKER.match(text, start - len(_OPENING)) is not None
+
+
 def looks_random(value: str) -> bool:
     """True for letters and digits mixed, and for long runs of mixed case; not for times, versions, issues and paths."""
     letters = any(char.isalpha() for char in value)
@@ -194,7 +200,7 @@ def _span(text: str, found: re.Match[str]) -> Span | None:
         first = before.start() if before else start
     name = text[first : found.end("name")]
     kind = kind_of_name(name)
-    if kind is None or text.endswith(_TAKEN, 0, first):
+    if kind is None or is_kind_of_marker(text, first):
         return None
     group = found.lastgroup or "bare"
     form = _form(text, found, name, group)
@@ -203,6 +209,8 @@ def _span(text: str, found: re.Match[str]) -> Span | None:
     begin, end = found.span(group)
     if group == "bare" and (bare := _BARE.match(text, begin)) is not None:
         end = bare.end()
+        if text.endswith("://", 0, first) and "@" in bare[0]:
+            return None  # the user and password of an address, which is seen to elsewhere
     if is_placeholder(text[begin:end]):
         return None
     if group == "bare":
