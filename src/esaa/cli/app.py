@@ -33,6 +33,8 @@ COMMANDS = {
     "record": "esaa.cli.record:record",
     "state": "esaa.cli.moments:state",
     "time-travel": "esaa.cli.moments:time_travel",
+    "query": "esaa.cli.query:query",
+    "index": "esaa.cli.query:index",
     "snapshot": "esaa.cli.moments:snapshot",
     "trail": "esaa.cli.trail:trail",
     "replay": "esaa.cli.replay:replay",

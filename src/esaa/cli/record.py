@@ -31,9 +31,7 @@ _BATCH_MAX = 1000
 @click.option("--correlation", metavar="ID", help="The story that the event belongs to.")
 @click.option("--causation", metavar="ID", help="The event that caused this one.")
 @click.option("--codebase-state", metavar="HASH", help="A digest of the code that the event is about.")
-@click.option(
-    "--batch", metavar="FILE|-", help="Record every line of a file: events as JSON objects."
-)
+@click.option("--batch", metavar="FILE|-", help="Record every line of a file: events as JSON objects.")
 @click.option("--list", "list_types", is_flag=True, help="Name the event types.")
 @click.option("--describe", is_flag=True, help="Show the fields of TYPE.")
 @click.option("--dry-run", is_flag=True, help="Examine the event, record nothing.")

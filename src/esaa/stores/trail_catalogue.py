@@ -152,8 +152,9 @@ def read_summary(path: Path) -> PartitionSummary | None:
 
 def _begins_with(folder: Path, event: TrailEvent) -> bool:
     """True where the event is the first of a partition that has one file."""
-    found = [(path, kind) for path in folder.iterdir() if (kind := kind_of(path)) is not None]
-    line = first_line(*found[0]) if len(found) == 1 else None
+    paths = [path for path in folder.iterdir() if kind_of(path) is not None]
+    kind = kind_of(paths[0]) if len(paths) == 1 else None
+    line = None if kind is None else first_line(paths[0], kind)
     return line is not None and event.event_id.encode() in line
 
 
