@@ -47,22 +47,24 @@ class TrailBench:
             trail = a_trail(root)
             recorder = TrailRecorder(trail, session_id=SESSION)
             recorder.record_many(proposals(random.Random(0), 100, "WARM-1", SESSION))
-            batches = [
-                proposals(random.Random(number), 100, f"PROJ-{number // 5 + 1}", SESSION)
-                for number in range(200 // self._scale)
-            ]
-            started = time.process_time()
-            for batch in batches:
+            batches = 200 // self._scale
+            ours = 0.0
+            for number in range(batches):
+                # Made right before it is recorded, as a witness would: what else is alive is not to be measured.
+                batch = proposals(random.Random(number), 100, f"PROJ-{number // 5 + 1}", SESSION)
+                started = time.process_time()
                 recorder.record_many(batch)
+                ours += time.process_time() - started
+            started = time.process_time()
             recorder.close()
-            ours = time.process_time() - started
+            ours += time.process_time() - started
             events = [
                 json.loads(located.line)
                 for name in trail.store.names()
                 for located in trail.store.stream(name).events()
                 if name != "WARM-1"
             ]
-            assert len(events) == 100 * len(batches)
+            assert len(events) == 100 * batches
             started = time.process_time()
             for at in range(0, len(events), 100):
                 with (root / "plain.jsonl").open("a") as file:

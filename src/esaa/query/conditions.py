@@ -10,7 +10,7 @@ import msgspec
 
 from esaa.query.filters import Wanted
 from esaa.query.rows import ABOUT, ABOUT_TOKEN, NAME_TOKEN, SESSION, STREAM_TOKEN, has_abouts, id_key
-from esaa.query.slots import SLOT_MAX, TIE_BITS, SlotMaker, slot_text
+from esaa.query.slots import SLOT_MAX, TIE_BITS, slot_of, slot_text
 
 ID_MAX = (1 << 63) - 1
 
@@ -215,10 +215,9 @@ class _Builder:
         for bound, compared in ((query.first_sequence, ">="), (query.last_sequence, "<=")):
             if bound is not None:
                 self._add(f"e.sequence {compared} ?", [bound])
-        slots = SlotMaker()
         since, until = self._wanted.since, self._wanted.until
         if since is not None:
-            slot, is_exact = slots.slot(since)
+            slot, is_exact = slot_of(since)
             self._first_id = max(self._first_id, slot << TIE_BITS)
             if slot == 0 or not is_exact:
                 self._add(
@@ -226,7 +225,7 @@ class _Builder:
                     [_first_exact(slot, since), since],
                 )
         if until is not None:
-            slot, is_exact = slots.slot(until)
+            slot, is_exact = slot_of(until)
             is_odd = slot == 0 or not is_exact
             self._last_id = min(self._last_id, (slot + is_odd << TIE_BITS) - 1)
             if is_odd:

@@ -21,8 +21,8 @@ from esaa.query.entries import EntryMaker
 from esaa.query.index_file import IndexBroken
 from esaa.query.rows import Row, RowWriter
 from esaa.query.segments import SegmentTable
-from esaa.query.slots import SlotMaker
-from esaa.query.tails import Misfit, Piece, Place, lines_after
+from esaa.query.slots import slot_of
+from esaa.query.tails import Misfit, Piece, Place, Source, line_of, lines_after
 from esaa.query.tree import Stamp, TrailTree
 from esaa.stores.trail import TrailStore
 from esaa.stores.trail_files import VOCABULARY
@@ -52,6 +52,7 @@ class _Tail:
         self.name = name
         self.stream = stream
         self.expected = None if place is None else place.sequence + 1
+        self.sources: list[Source] = []
         self.pieces: Iterator[Piece] = iter(())
         self.end: tuple[str, Stamp] | None = None
         self.order = 0
@@ -83,7 +84,6 @@ class Feeder:
         self._choice = choice
         self._writer = RowWriter(connection, choice.index_fields)
         self._segments = SegmentTable(connection, store.base, tree)
-        self._slots = SlotMaker()
         self._version = -1
         self.damaged: dict[str, StoreError] = {}
         self.unsettled: set[str] = set()
@@ -159,6 +159,7 @@ class Feeder:
             stamp = self._tree.stamp(sources[-1].path) if sources else None
             if stamp is not None:
                 tail.end = (sources[-1].path, stamp)
+            tail.sources = sources
             tail.pieces = lines_after(self._store.base, sources, place, piece_bytes)
         return tails
 
@@ -200,7 +201,7 @@ class Feeder:
                 return False
             with_text = self._choice.full_text_search
             # What an event needs is the cost of a rebuild: the names are looked up once.
-            decode, entry_of, row_of, slot_of = VOCABULARY.decode, self._maker.entry, self._writer.row, self._slots.slot
+            decode, entry_of, row_of = VOCABULARY.decode, self._maker.entry, self._writer.row
             for start, line in piece.lines:
                 event = decode(line)
                 if event.version != tail.expected and tail.expected is not None:
@@ -208,7 +209,7 @@ class Feeder:
                 tail.expected = event.version + 1
                 slot = slot_of(event.ts)
                 tail.order = max(tail.order, slot[0])
-                place = (tail.stream, piece.segment, start, line)
+                place = (tail.stream, piece.segment, start, len(line))
                 rows.append(row_of(event, entry_of(event, with_text), tail.order, slot, place))
         except Misfit:
             raise IndexBroken(f"events of {tail.name} that were indexed have been written anew") from None
@@ -232,7 +233,7 @@ class Feeder:
 
     def _write(self, batch: list[Row], tails: dict[int, _Tail]) -> None:
         self._writer.write(batch)
-        for stream, count in Counter(row.stream for row in batch).items():
+        for stream, count in Counter(map(attrgetter("stream"), batch)).items():
             tails[stream].added += count
         for stream, row in {row.stream: row for row in batch}.items():
             tails[stream].last = row
@@ -245,7 +246,7 @@ class Feeder:
                 self._connection.execute(
                     "UPDATE streams SET sequence = ?, leaf = ?, segment = ?, start = ?, length = ?, size = -1,"
                     " events = events + ? WHERE id = ?",
-                    (row.sequence, leaf_hash(row.line), row.segment, row.start, len(row.line), tail.added, row.stream),
+                    (row.sequence, self._leaf(tail, row), row.segment, row.start, row.length, tail.added, row.stream),
                 )
                 tail.last, tail.added = None, 0
             if is_done:
@@ -265,3 +266,12 @@ class Feeder:
                         "REPLACE INTO folders VALUES (?, ?, ?)", (path, folder.stream, folder.mtime_ns)
                     )
             self._tree.dirty.clear()
+
+    def _leaf(self, tail: _Tail, row: Row) -> str:
+        """The leaf hash of a row's line, read again: lines are too long to be kept until they are needed."""
+        where = (row.start, row.length)
+        try:
+            return leaf_hash(line_of(self._store.base, tail.sources, row.segment, row.sequence, where))
+        except (StoreError, OSError, StopIteration):
+            # The file was moved or cut meanwhile. Without a hash the cursor will not fit.
+            return ""

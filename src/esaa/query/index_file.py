@@ -132,6 +132,8 @@ class IndexFile:
         timeout_s = self._store.lock_timeout_s
         connection = sqlite3.connect(path, isolation_level=None, timeout=timeout_s, check_same_thread=False)
         connection.execute("PRAGMA cache_size = -32768")
+        # Pages that are free hold nothing that the events don't hold too.
+        connection.execute("PRAGMA secure_delete = OFF")
         return connection
 
 

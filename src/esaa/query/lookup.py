@@ -16,7 +16,7 @@ from esaa.query.index_file import IndexBroken
 from esaa.query.pages import Page, Position
 from esaa.query.rows import EVENT_TYPE, HOUR, SESSION, id_key
 from esaa.query.slots import HOUR as HOUR_MS
-from esaa.query.slots import TIE_BITS, SlotMaker, slot_text
+from esaa.query.slots import TIE_BITS, slot_of, slot_text
 from esaa.query.tails import NOWHERE
 from esaa.stores.trail import Located, TrailStore
 from esaa.stores.trail_files import VOCABULARY
@@ -45,7 +45,6 @@ class Lookup:
         self._connection = connection
         self._store = store
         self._indexed = indexed
-        self._slots = SlotMaker()
         self._streams: dict[int, str] = {}
 
     def has_type(self, name: str) -> bool:
@@ -90,7 +89,7 @@ class Lookup:
         first_id, last_id = chosen.first_id, chosen.last_id
         found: list[_Found] = []
         if wanted.after is not None:
-            slot = self._slots.slot(wanted.after.ts)[0]
+            slot = slot_of(wanted.after.ts)[0]
             found = self._slot_rows(chosen, slot, wanted, wanted.after, wanted_rows)
             if is_newest:
                 last_id = min(last_id, (slot << TIE_BITS) - 1)

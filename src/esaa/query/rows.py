@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection
 from hashlib import blake2b
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -56,9 +56,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     slot: int
     stream: int
     sequence: int
-    start: int
-    line: bytes
     segment: int
+    start: int
+    length: int
     text: str
     about: Names
     session: Names
@@ -92,10 +92,10 @@ class RowWriter:
         self._keys: dict[str, int] = {}
 
     def row(
-        self, event: TrailEvent, entry: Entry, order: int, slot: tuple[int, bool], place: tuple[int, int, int, bytes]
+        self, event: TrailEvent, entry: Entry, order: int, slot: tuple[int, bool], place: tuple[int, int, int, int]
     ) -> Row:
-        """The row of an event. `place` is its stream, its segment, its offset there, and its line."""
-        stream, segment, start, line = place
+        """The row of an event. `place` is its stream, its segment, its offset there, and its length."""
+        stream, segment, start, length = place
         about = (entry.event_type, entry.actor, entry.phase, entry.agent)
         hour = event.ts[:13]
         keys = self._keys
@@ -109,9 +109,9 @@ class RowWriter:
             slot[0],
             stream,
             event.version,
-            start,
-            line,
             segment,
+            start,
+            length,
             entry.text,
             self._about.get(about) or self._new_about(about),
             self._sessions.get((stream, entry.session)) or self._new_session(stream, entry.session),
@@ -137,7 +137,7 @@ class RowWriter:
             tie = 0 if slot > newest and slot not in ties else self._next_tie(slot, ties)
             ties[slot] = tie
             number = slot << TIE_BITS | tie
-            place = (row.segment, row.start, len(row.line))
+            place = (row.segment, row.start, row.length)
             events.append((number, row.stream, row.sequence, about.number, session.number, *row.keys, *place))
             if row.odd_ts is not None:
                 odd.append((row.odd_ts, number))
@@ -148,10 +148,10 @@ class RowWriter:
         self._connection.executemany(_INSERT_EVENT, events)
         self._connection.executemany(_INSERT_WORDS, words)
         self._connection.executemany(_SET_ODD, odd)
-        tallies = Counter(row.hour for row in rows)
-        tallies.update(row.session.number or 0 for row in rows)
+        tallies = Counter(map(attrgetter("hour"), rows))
+        tallies.update(map(attrgetter("session.number"), rows))
         self._connection.executemany(_COUNT_NAMES, [(count, number) for number, count in tallies.items()])
-        abouts = Counter(row.about.number for row in rows)
+        abouts = Counter(map(attrgetter("about.number"), rows))
         self._connection.executemany(_COUNT_ABOUTS, [(count, number) for number, count in abouts.items()])
 
     def forget(self) -> None:

@@ -61,14 +61,18 @@ def lines_after(base: Path, sources: list[Source], place: Place | None, piece_by
             yield from _rest(base, source, place, is_last, piece_bytes)
 
 
+def line_of(base: Path, sources: list[Source], segment: int, sequence: int, where: tuple[int, int]) -> bytes:
+    """A line again, by its segment and where (offset and length) it lies there. Raises as `lines_after`."""
+    source = next(source for source in sources if source.number == segment)
+    start, length = where
+    if start == NOWHERE:
+        return next(islice(stored_lines(base / source.path, source.kind), sequence - source.first, None))
+    return _bytes_at(base / source.path, start, length)
+
+
 def _rest(base: Path, source: Source, place: Place, is_last: bool, piece_bytes: int) -> Iterator[Piece]:
     if source.kind == "jsonl" and place.start != NOWHERE:
-        fd = os.open(base / source.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            line = os.pread(fd, place.length + 1, place.start)
-        finally:
-            os.close(fd)
-        if leaf_hash(line[: place.length]) != place.leaf:
+        if leaf_hash(_bytes_at(base / source.path, place.start, place.length)) != place.leaf:
             raise Misfit
         yield from _lines(base, source, place.start + place.length, is_last, piece_bytes)
         return
@@ -98,11 +102,7 @@ def _plain_lines(path: Path, number: int, at: int, is_last: bool, piece_bytes: i
     """The lines from an offset on. The file is opened for each piece: many streams are read at once."""
     wanted = piece_bytes
     while True:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            data = os.pread(fd, wanted, at)
-        finally:
-            os.close(fd)
+        data = _bytes_at(path, at, wanted)
         end = data.rfind(b"\n") + 1
         if len(data) < wanted:
             if not is_last and end < len(data):
@@ -116,6 +116,14 @@ def _plain_lines(path: Path, number: int, at: int, is_last: bool, piece_bytes: i
         if len(data) < wanted:
             return
         wanted = piece_bytes
+
+
+def _bytes_at(path: Path, start: int, length: int) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(fd, length, start)
+    finally:
+        os.close(fd)
 
 
 def _split(data: bytes, at: int) -> list[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def git_state(folder: Path) -> GitState:
 
 
 def _read(folder: Path) -> GitState:
-    place = next((one / ".git" for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+    place = _repository(str(folder))
     if place is None:
         return GitState()
     if place.is_file():  # a worktree or a submodule: the file names the folder
@@ -39,6 +40,16 @@ def _read(folder: Path) -> GitState:
     common = place / "commondir"
     shared = (place / common.read_text().strip()).resolve() if common.exists() else place
     return GitState(_resolved(shared, ref), ref.removeprefix("refs/heads/"))
+
+
+def _repository(folder: str) -> Path | None:
+    # Texts, not paths: this is asked for every batch of events.
+    while not os.path.exists(f"{folder}/.git"):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    return Path(folder, ".git")
 
 
 def _resolved(folder: Path, ref: str) -> str | None:

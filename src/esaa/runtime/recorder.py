@@ -270,8 +270,12 @@ class TrailRecorder(Scopes):
             self.catalogue.note(stream, fresh)
             facts = {one.draft.event_id: one.fact for one in group if one.fact is not None}
             self.states.follow(stream, fresh, facts)
-            for one in group:
-                notices += [f"{one.draft.fact.event_type}: {found.path}: {found.message}" for found in one.findings]
+            notices += [
+                f"{one.draft.fact.event_type}: {found.path}: {found.message}"
+                for one in group
+                if one.findings
+                for found in one.findings
+            ]
         self._git = None
         ordered = tuple(events[str(one.draft.event_id)] for one in batch)
         return Receipt(events=ordered, repeated=repeated, notices=tuple(notices))

@@ -1,12 +1,13 @@
 """What a person finds beside the events: `metadata.json` in each partition, `index.json` in each day.
 
-Both are summaries that can be made again. They follow the events at most once a second, and when recording ends.
+Both are summaries that can be made again. They follow the events at most every five seconds, and when recording ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from esaa.trail.wire import TrailVocabulary
 
 METADATA = "metadata.json"
 INDEX = "index.json"
-_EVERY_S = 1.0
+_EVERY_S = 5.0
 
 
 class PartitionSummary(msgspec.Struct, kw_only=True):
@@ -41,18 +42,18 @@ class PartitionSummary(msgspec.Struct, kw_only=True):
     event_types: dict[str, int] = {}
     actors: list[str] = []
 
-    def add(self, event: TrailEvent) -> None:
-        """Counts one more event."""
-        seen = event.fact
+    def add(self, events: Sequence[TrailEvent]) -> None:
+        """Counts more events, in their order."""
+        if not events:
+            return
         if not self.events:
-            self.first_sequence, self.first_timestamp = event.version, event.ts
-        self.events += 1
-        self.last_sequence, self.last_timestamp = event.version, event.ts
-        self.event_types[seen.event_type] = self.event_types.get(seen.event_type, 0) + 1
-        if seen.session_id not in self.sessions:
-            self.sessions.append(seen.session_id)
-        if seen.actor.id not in self.actors:
-            self.actors.append(seen.actor.id)
+            self.first_sequence, self.first_timestamp = events[0].version, events[0].ts
+        self.events += len(events)
+        self.last_sequence, self.last_timestamp = events[-1].version, events[-1].ts
+        for name, count in Counter([event.fact.event_type for event in events]).items():
+            self.event_types[name] = self.event_types.get(name, 0) + count
+        self.sessions = list(dict.fromkeys([*self.sessions, *(event.fact.session_id for event in events)]))
+        self.actors = list(dict.fromkeys([*self.actors, *(event.actor for event in events)]))
 
 
 class DayIndex(msgspec.Struct, kw_only=True):
@@ -108,12 +109,10 @@ class Catalogue:
         path = folder / METADATA
         summary = read_summary(path)
         if summary is not None and summary.last_sequence + 1 == events[0].version:
-            for event in events:
-                summary.add(event)
+            summary.add(events)
         elif summary is None and _begins_with(folder, events[0]):
             summary = PartitionSummary(stream=stream_of(events[0]), issue_key=events[0].fact.issue_key)
-            for event in events:
-                summary.add(event)
+            summary.add(events)
         elif summary is None or summary.last_sequence < events[-1].version:
             summary = summarise(folder)
         self._replace(path, summary)
@@ -167,8 +166,9 @@ def summarise(folder: Path) -> PartitionSummary:
         kind = kind_of(path)
         if kind is not None:
             events += [vocabulary.decode(line) for line in stored_lines(path, kind)]
-    for event in sorted(events, key=lambda one: one.version):
-        summary.issue_key = event.fact.issue_key
-        summary.stream = event.fact.issue_key or GLOBAL
-        summary.add(event)
+    events.sort(key=lambda one: one.version)
+    if events:
+        summary.issue_key = events[0].fact.issue_key
+        summary.stream = stream_of(events[0])
+    summary.add(events)
     return summary

@@ -16,7 +16,7 @@ from esaa.kernel.vocabulary import MalformedLine
 from esaa.stores.base import START, Head
 from esaa.stores.locate import lines_backwards, lines_where
 from esaa.stores.trail_layout import ARCHIVE, dated_partitions, days_after, partitions_of, undated_partitions
-from esaa.stores.trail_segments import KINDS, SMALL_BYTES, Segment, first_line, kind_of, stored_lines
+from esaa.stores.trail_segments import KINDS, SMALL_BYTES, Kind, Segment, first_line, kind_of, stored_lines
 from esaa.trail.event import TrailEvent
 from esaa.trail.wire import TrailVocabulary
 
@@ -92,7 +92,7 @@ class StreamFiles:
         self._base = base
         self._name = name
         self._cache = cache
-        self._firsts: dict[Path, int] = {}
+        self._firsts: dict[tuple[Path, int], int] = {}
         self._seen: _Seen | None = None
 
     def segments(self) -> list[Segment]:
@@ -211,27 +211,35 @@ class StreamFiles:
 
     def _segments_in(self, folder: Path) -> Iterator[Segment]:
         try:
-            paths = sorted(folder.iterdir())
-        except FileNotFoundError:
+            with os.scandir(folder) as entries:
+                names = sorted((entry.name, entry.inode()) for entry in entries if entry.name.startswith("events"))
+        except (FileNotFoundError, NotADirectoryError):
             return
-        for path in paths:
+        for name, inode in names:
+            path = folder / name
             kind = kind_of(path)
             if kind is None:
                 continue
-            first = self._firsts.get(path)
+            # By its inode, for a merge can put another file into the place of one.
+            first = self._firsts.get((path, inode))
             if first is None:
-                line = first_line(path, kind)
-                if line is None:
+                first = self._first_of(path, kind)
+                if first is None:
                     continue
-                try:
-                    first = VOCABULARY.decode(line).version
-                except MalformedLine as error:
-                    if kind == "jsonl" and path.stat().st_size == len(line):
-                        continue  # torn at its very first line, which was never acknowledged
-                    else:
-                        raise self.broken(error.code, path, 1, error.message) from None
-                self._firsts[path] = first
+                self._firsts[path, inode] = first
             yield Segment(path=path, kind=kind, first=first)
+
+    def _first_of(self, path: Path, kind: Kind) -> int | None:
+        """The sequence of a file's first event; None for a file that holds none, or nothing but a torn line."""
+        line = first_line(path, kind)
+        if line is None:
+            return None
+        try:
+            return VOCABULARY.decode(line).version
+        except MalformedLine as error:
+            if kind == "jsonl" and path.stat().st_size == len(line):
+                return None  # it was never acknowledged
+            raise self.broken(error.code, path, 1, error.message) from None
 
     def _tip_at(self, line: bytes, segment: Segment, offset: int) -> Tip:
         event = self.decode(line, segment)

@@ -161,7 +161,7 @@ def _encoded(event_type: object, metadata: object) -> bytes:
         raise EventRefused(
             "EVENT_TYPE_UNKNOWN", f"{_shown(event_type)} is no event type.", "`esaa record --list` names the types."
         )
-    if not isinstance(metadata, dict | Mapping):
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
         raise EventRefused(
             "METADATA_INVALID", f"{_shown(event_type)}: metadata must be a JSON object.", "Give keys and values."
         )
