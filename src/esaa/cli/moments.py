@@ -77,7 +77,10 @@ def time_travel(face: Face, issue: str, moment: str, window_minutes: float) -> N
 @click.group(cls=FaceGroup)
 @face_options
 def snapshot() -> None:
-    """Folded states beside the events."""
+    """Folded states beside the events, which make reconstructions quick.
+
+    Example: esaa snapshot create --issue PROJ-123
+    """
 
 
 @snapshot.command()

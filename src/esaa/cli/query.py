@@ -111,7 +111,10 @@ def query(
 @click.group(cls=FaceGroup)
 @face_options
 def index() -> None:
-    """The index of the trail. It can be made again at any time."""
+    """The index of the trail. It can be made again at any time.
+
+    Example: esaa index status
+    """
 
 
 @index.command()

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @click.group("restore-point", cls=FaceGroup)
 @face_options
 def restore_point() -> None:
-    """States of the work that one can go back to."""
+    """States of the work that one can go back to.
+
+    Example: esaa restore-point list
+    """
 
 
 @restore_point.command()

@@ -22,7 +22,10 @@ _SAMPLES = 10
 @click.group(cls=FaceGroup)
 @face_options
 def trail() -> None:
-    """The audit trail as a whole: what it holds, whether it is sound, and how it grows old."""
+    """The audit trail as a whole: what it holds, whether it is sound, and how it grows old.
+
+    Example: esaa trail check
+    """
 
 
 @trail.command(name="list")

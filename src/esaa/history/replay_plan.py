@@ -195,8 +195,6 @@ def _judged(
     wrong = _metadata_fault(event, fact, types)
     if wrong:
         return "precondition_failed", wrong
-    if event.fact.issue_key is not None and state.status == "not_started" and not state.sessions:
-        return "precondition_failed", "no orchestration or session had begun before it"
     handler = situation.handlers.get(name)
     if handler is None:
         return "no_handler", f"nothing is known that does a {name} again; --handlers names a program"

@@ -112,15 +112,19 @@ class EventIndex:
         Raises `IndexBroken`, and `IndexUnavailable` where another process keeps the index to itself.
         """
         total = 0
-        with translated():
-            for _ in range(_ROUNDS_MAX):
-                changed = self._changed()
-                if not changed:
-                    return total
-                total += self._feeder.feed(changed, progress)
-                self._unread = set(self._feeder.unsettled)
-                if not self._unread:
-                    return total
+        try:
+            with translated():
+                for _ in range(_ROUNDS_MAX):
+                    # What was seen to have changed is not forgotten before it is indexed.
+                    self._unread = self._changed()
+                    if not self._unread:
+                        return total
+                    total += self._feeder.feed(self._unread, progress)
+                    self._unread = set(self._feeder.unsettled)
+                    if not self._unread:
+                        return total
+        except OSError as error:
+            raise IndexUnavailable(f"{error.filename}: {error.strerror}") from error
         raise IndexUnavailable("the files of the trail keep changing while they are read")
 
     def standing(self) -> Standing:

@@ -31,11 +31,11 @@ from esaa.trail.settings import Indexing
 Progress = Callable[[int], None]
 """Is told how many events were indexed so far."""
 
-_BATCH = 4000
+_BATCH = 2000
 _AT_ONCE = 40_000
 _ALL = 1 << 62
 _MERGE_NEVER = 1_000_000
-_PIECES_BYTES = 16 * 1024 * 1024
+_PIECES_BYTES = 8 * 1024 * 1024
 _PIECE_BYTES_MIN = 4 * 1024
 _PIECE_BYTES_MAX = 256 * 1024
 _HASH_BYTES = 32 * 1024 * 1024

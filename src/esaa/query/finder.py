@@ -163,7 +163,9 @@ class Finder:
 
     def _answer(self, query: Query, ask: Callable[[Source, Wanted], T]) -> T:
         wanted = examine(query, self._now())
-        if self._indexing.enabled and (wanted.words is None or self._indexing.full_text_search):
+        has_index = self._indexing.enabled and (wanted.words is None or self._indexing.full_text_search)
+        # Who only asks leaves no folder behind where there is no trail yet.
+        if has_index and self._store.base.is_dir():
             with self._lock:
                 try:
                     return self._from_index(wanted, ask)
