@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from esaa.errors import NotFound, StoreError
+from esaa.errors import NotFound, StoreError, StoreLocked
 from esaa.kernel.chain import leaf_hash
 from esaa.runtime.clock import ManualClock
 from esaa.runtime.recorder import RECORDER, TrailRecorder
@@ -18,6 +18,7 @@ from esaa.runtime.retention import Retired, retire
 from esaa.runtime.trail import Trail
 from esaa.runtime.trail_states import TrailStates
 from esaa.runtime.trail_verification import verify_stream
+from esaa.stores.lock import writer_lock
 from esaa.stores.trail_proofs import proofs_of
 from esaa.trail.settings import TrailSettings
 from esaa.trail.state import encode_state
@@ -190,3 +191,17 @@ def test_retention_that_is_interrupted_anywhere_is_finished_by_the_next(tmp_path
         if not interrupted:
             return
     raise AssertionError("it was interrupted every time")
+
+
+def test_retention_waits_for_a_recorder(tmp_path: Path) -> None:
+    trail = over_days(tmp_path)
+    clock = ManualClock(MORNING + timedelta(days=200))
+    old = a_trail(tmp_path, clock=clock, new_id=ids(70))
+    old.store.lock_timeout_s = 0.05
+    with (
+        writer_lock(trail.store.disposable(f"locks/{ISSUE}.lock"), timeout_s=1),
+        TrailRecorder(old, actor=RECORDER, session_id=SESSION) as recorder,
+        pytest.raises(StoreLocked),
+    ):
+        retire(recorder)
+    assert (tmp_path / "events/2026-03-02/PROJ-123/events.jsonl").is_file()

@@ -113,7 +113,7 @@ def _terms(text: str) -> Iterator[_Term]:
         at += is_prefix
         if at < len(text) and not text[at].isspace():
             rule = "* stands at the end of a word" if is_prefix else "a space parts a phrase from its neighbours"
-            raise _invalid(at, rule)
+            raise _invalid(at - is_prefix, rule)
         yield _Term(term, start, is_quoted, is_prefix, is_excluded)
 
 

@@ -7,6 +7,7 @@ recorded in that window is lost in a crash. `flush` waits for it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -32,6 +33,8 @@ from esaa.trail.wire import raw_metadata
 OPENING = frozenset({"OrchestrationStarted", "SessionStarted"})
 """The types that may bring a session of their own."""
 _LIFTED = frozenset({"issue_key", "correlation_id", "causation_id"})
+_GIT_KEPT_S = 0.2
+"""A commit that was made so short a time ago may not be named yet."""
 RECORDER = Actor(type="system", id="esaa")
 
 Warn = Callable[[str], None]
@@ -71,6 +74,7 @@ class TrailRecorder(Scopes):
         self._new_id = trail.new_id
         self._sessions: dict[str, str] = {}
         self._git: GitState | None = None
+        self._git_until = 0.0
         self._lock = threading.RLock()
         self._is_described = False
         behind = trail.settings.performance.async_writes if is_async is None else is_async
@@ -245,8 +249,7 @@ class TrailRecorder(Scopes):
         )
 
     def _git_state(self) -> GitState:
-        if self._git is None:
-            self._git = git_state(self.trail.root)
+        self._git, self._git_until = git_state(self.trail.root), time.monotonic() + _GIT_KEPT_S
         return self._git
 
     def _append_locked(self, batch: Sequence[Prepared]) -> Receipt:
@@ -276,7 +279,8 @@ class TrailRecorder(Scopes):
                 if one.findings
                 for found in one.findings
             ]
-        self._git = None
+        if time.monotonic() >= self._git_until:
+            self._git = None
         ordered = tuple(events[str(one.draft.event_id)] for one in batch)
         return Receipt(events=ordered, repeated=repeated, notices=tuple(notices))
 

@@ -7,7 +7,8 @@ between is repaired by running again.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from esaa.kernel.merkle import root_of, subtrees
 from esaa.runtime.recorder import RECORDER, TrailRecorder
 from esaa.runtime.trail import Trail
 from esaa.stores.jsonl import storage_error
+from esaa.stores.lock import writer_lock
 from esaa.stores.trail_files import ends_with_feed
 from esaa.stores.trail_layout import ARCHIVE
 from esaa.stores.trail_proofs import SegmentProof, proof_name
@@ -63,20 +65,33 @@ def retire(recorder: TrailRecorder, *, dry_run: bool = False) -> list[Retired]:
     delete_before = trail_time(trail.clock.now() - timedelta(days=cleanup.delete_after_days))
     done: list[Retired] = []
     for stream in trail.store.names():
-        for found in _older_than(trail, stream, archive_before):
-            old = found
-            last = _VOCABULARY.decode(old.lines[-1])
-            # `global` is told of every deletion, so its own events are archived and never deleted.
-            is_deletable = last.ts < delete_before and stream != GLOBAL
-            if not old.is_archived:
-                done.append(_retired(trail, "archive", old, last.ts))
-                old = old if dry_run else _archive(recorder, old)
-            if is_deletable:
-                done.append(_retired(trail, "delete", old, last.ts))
-                if not dry_run:
-                    _delete(recorder, old)
+        with _recording_stopped(trail, stream, dry_run=dry_run):
+            for found in _older_than(trail, stream, archive_before):
+                old = found
+                last = _VOCABULARY.decode(old.lines[-1])
+                # `global` is told of every deletion, so its own events are archived and never deleted.
+                is_deletable = last.ts < delete_before and stream != GLOBAL
+                if not old.is_archived:
+                    done.append(_retired(trail, "archive", old, last.ts))
+                    old = old if dry_run else _archive(recorder, old)
+                if is_deletable:
+                    done.append(_retired(trail, "delete", old, last.ts))
+                    if not dry_run:
+                        _delete(recorder, old)
     recorder.flush()
     return done
+
+
+@contextmanager
+def _recording_stopped(trail: Trail, stream: str, *, dry_run: bool) -> Generator[None, None, None]:
+    """Nobody may append to a file while it is put away. `global` is told meanwhile, and its newest file stays."""
+    if dry_run or stream == GLOBAL:
+        yield
+        return
+    trail.store.prepare()
+    lock = trail.store.disposable(f"locks/{stream}.lock")
+    with writer_lock(lock, timeout_s=trail.store.lock_timeout_s, what="a recorder"):
+        yield
 
 
 def _older_than(trail: Trail, stream: str, ts: str) -> Iterator[_Old]:

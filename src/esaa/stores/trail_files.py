@@ -62,7 +62,8 @@ class LineCache:
 
 
 class _Seen:
-    """What a look at the folders found, and what would tell that it holds no more: a folder's time of change.
+    """What a look at the folders found, and what would tell that it holds no more: a folder's time of change, or, of
+    the folders of the stream itself, where snapshots come and go, the names of the event files.
 
     A folder that changed just before the look could change again without its time telling, so it is not relied on.
     """
@@ -71,6 +72,7 @@ class _Seen:
         self.segment: Segment | None = None
         self._at = time.time_ns()
         self._folders: list[tuple[str, int]] = []
+        self._names: list[tuple[str, list[str]]] = []
         self._is_settled = True
 
     def watch(self, folder: Path) -> None:
@@ -80,9 +82,17 @@ class _Seen:
         self._is_settled = self._is_settled and changed < self._at - span
         self._folders.append((str(folder), changed))
 
+    def watch_events(self, folder: Path) -> None:
+        """Relies on the event files of a folder."""
+        self._names.append((str(folder), _event_names(str(folder))))
+
     def still_holds(self) -> bool:
         """True where nothing can have come or gone since."""
-        return self._is_settled and all(_changed_at(folder) == changed for folder, changed in self._folders)
+        return (
+            self._is_settled
+            and all(_changed_at(folder) == changed for folder, changed in self._folders)
+            and all(_event_names(folder) == names for folder, names in self._names)
+        )
 
 
 class StreamFiles:
@@ -132,9 +142,10 @@ class StreamFiles:
             found: list[Segment] = []
             for folder in undated_partitions(top, self._name):
                 seen.watch(folder)
+                seen.watch_events(folder)
                 found += self._segments_in(folder)
             for folder in dated_partitions(top, self._name):
-                seen.watch(folder)
+                seen.watch_events(folder)
                 of_day = list(self._segments_in(folder))
                 if of_day:
                     found += of_day
@@ -267,3 +278,10 @@ def _changed_at(folder: str) -> int:
         return os.stat(folder).st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def _event_names(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.startswith("events"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

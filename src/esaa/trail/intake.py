@@ -124,8 +124,8 @@ def prepare(proposal: Proposal, types: EventTypes, now: datetime, event_id: str,
         event_id=given.lower() if given else event_id,
         ts=timestamp,
         schema_version=types.version_of(proposal.event_type),
-        correlation_id=_examine_text(proposal.correlation_id, "correlation_id", findings),
-        causation_id=_examine_text(proposal.causation_id, "causation_id", findings),
+        correlation_id=proposal.correlation_id and _examine_text(proposal.correlation_id, "correlation_id", findings),
+        causation_id=proposal.causation_id and _examine_text(proposal.causation_id, "causation_id", findings),
         fact=Witnessed(
             event_type=proposal.event_type,
             metadata=metadata,
@@ -167,7 +167,10 @@ def _encoded(event_type: object, metadata: object) -> bytes:
         )
     try:
         raw = _encoded_fast(metadata)
-        if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX or _may_hold_no_number(raw, metadata):
+        nulls = raw.count(b"null")
+        # What is no number is encoded as null too: each null must have been None.
+        is_suspect = nulls and nulls != sum(value is None for value in metadata.values())
+        if is_suspect or raw.count(b"{") + raw.count(b"[") > DEPTH_MAX:
             _refuse_unsayable(_shown(event_type), metadata)
     except EventRefused:
         raise
@@ -184,12 +187,6 @@ def _encoded(event_type: object, metadata: object) -> bytes:
             "Keep large contents in a file, and record its path and digest.",
         )
     return raw
-
-
-def _may_hold_no_number(raw: bytes, metadata: Mapping[str, Any]) -> bool:
-    """False where every null of the text was None: what is not a number is encoded as null too."""
-    nulls = raw.count(b"null")
-    return nulls > 0 and nulls != sum(value is None for value in metadata.values())
 
 
 def _encoded_fast(metadata: object) -> bytes:
