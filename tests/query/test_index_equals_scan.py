@@ -117,8 +117,19 @@ QUERIES = st.builds(
     FILTERS,
     st.lists(
         st.sampled_from(
-            ["text", "issue_keys", "phases", "agents", "event_types", "actors", "sessions", "correlation_id"]
-            + ["causation_id", "event_id", "since", "until", "first_sequence", "last_sequence", "text", "event_types"]
+            [
+                *("text", "issue_keys", "phases", "agents", "event_types", "actors", "sessions", "correlation_id"),
+                *(
+                    "causation_id",
+                    "event_id",
+                    "since",
+                    "until",
+                    "first_sequence",
+                    "last_sequence",
+                    "text",
+                    "event_types",
+                ),
+            ]
         ),
         max_size=3,
     ),

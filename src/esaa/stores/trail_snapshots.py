@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from esaa.kernel.canonical import canonical, sha256_hex
+from esaa.kernel.canonical import sha256_hex
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 from esaa.stores.trail_layout import partitions_of
@@ -38,6 +38,9 @@ class TrailSnapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     state: msgspec.Raw
     checksum: str
     mac: str = ""
+
+
+_SEALED = tuple(name for name in TrailSnapshot.__struct_fields__ if name not in ("mac", "state"))
 
 
 class Discarded(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,17 +105,12 @@ def save_snapshot(folder: Path, snapshot: TrailSnapshot, secret: bytes, disk: Di
 def _compressor() -> Any:
     import zstandard
 
-    return zstandard.ZstdCompressor(level=1)
+    return zstandard.ZstdCompressor(level=-2)
 
 
 def _mac(secret: bytes, snapshot: TrailSnapshot) -> str:
-    body = canonical(
-        {
-            name: getattr(snapshot, name)
-            for name in TrailSnapshot.__struct_fields__
-            if name not in ("mac", "state")  # the checksum stands for the state
-        }
-    )
+    # Everything but the state, which the checksum stands for, and the code itself.
+    body = msgspec.json.encode([getattr(snapshot, name) for name in _SEALED])
     return hmac.digest(secret, body, "sha256").hex()
 
 
