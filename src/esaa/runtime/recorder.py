@@ -167,10 +167,13 @@ class TrailRecorder(Scopes):
 
     def _prepared(self, proposal: Proposal, now: datetime) -> Prepared:
         validation = self.trail.settings.validation
-        self._lift(proposal)
+        if isinstance(proposal.metadata, dict) and not _LIFTED.isdisjoint(proposal.metadata):
+            self._lift(proposal, proposal.metadata)
         self._fill_in(proposal)
         prepared = prepare(proposal, self.trail.types, now, self._new_id(), validate=validation.validate_on_write)
-        unknown = self._unknown_session(proposal.event_type, prepared.draft.fact)
+        unknown: tuple[GateFinding, ...] = ()
+        if prepared.draft.fact.session_id != self.session_id:
+            unknown = self._unknown_session(proposal.event_type, prepared.draft.fact)
         if prepared.findings or unknown:
             findings = prepared.findings + unknown
             if validation.strict_mode:
@@ -182,11 +185,8 @@ class TrailRecorder(Scopes):
             return Prepared(draft=draft, findings=findings, is_id_given=prepared.is_id_given)
         return prepared
 
-    def _lift(self, proposal: Proposal) -> None:
+    def _lift(self, proposal: Proposal, metadata: Mapping[str, Any]) -> None:
         """Takes out of the metadata what belongs to the envelope, as the specification's workflow 1 sends it."""
-        metadata = proposal.metadata
-        if not isinstance(metadata, dict) or _LIFTED.isdisjoint(metadata):
-            return
         own = self.trail.types.fields_of(proposal.event_type)
         for name in _LIFTED:
             if name in metadata:
@@ -231,7 +231,7 @@ class TrailRecorder(Scopes):
     def _unknown_session(self, event_type: str, seen: Witnessed) -> tuple[GateFinding, ...]:
         """A session that nobody has begun: a typing error, most likely."""
         session_id, stream = seen.session_id, seen.issue_key or GLOBAL
-        if session_id == self.session_id or session_id == self._sessions.get(stream):
+        if session_id == self._sessions.get(stream):
             return ()
         if event_type in OPENING or not is_uuid(session_id):
             self._sessions.setdefault(stream, session_id)
@@ -262,16 +262,21 @@ class TrailRecorder(Scopes):
         events: dict[str, TrailEvent] = {}
         repeated: frozenset[str] = frozenset()
         notices: list[str] = []
+        fresh: Sequence[TrailEvent] = ()
         for stream, group in streams.items():
-            drafts = [one.draft for one in group]
             given = [str(one.draft.event_id) for one in group if one.is_id_given]
-            appended = self.trail.store.stream(stream).append(drafts, given_ids=given)
+            appended = self.trail.store.stream(stream).append([one.draft for one in group], given_ids=given)
             notices += [self._record_repair(stream, repair) for repair in appended.repairs]
-            events |= {event.event_id: event for event in appended.events}
-            repeated |= appended.repeated
-            fresh = [one for one in appended.events if one.event_id not in appended.repeated]
+            fresh = appended.events
+            facts = [one.fact for one in group]
+            if given:
+                events |= {event.event_id: event for event in appended.events}
+                repeated |= appended.repeated
+                fresh = [one for one in appended.events if one.event_id not in appended.repeated]
+                facts = []
+            elif len(streams) > 1:
+                events |= {event.event_id: event for event in appended.events}
             self.catalogue.note(stream, fresh)
-            facts = {one.draft.event_id: one.fact for one in group if one.fact is not None}
             self.states.follow(stream, fresh, facts)
             notices += [
                 f"{one.draft.fact.event_type}: {found.path}: {found.message}"
@@ -281,7 +286,7 @@ class TrailRecorder(Scopes):
             ]
         if time.monotonic() >= self._git_until:
             self._git = None
-        ordered = tuple(events[str(one.draft.event_id)] for one in batch)
+        ordered = tuple(events[str(one.draft.event_id)] for one in batch) if events else tuple(fresh)
         return Receipt(events=ordered, repeated=repeated, notices=tuple(notices))
 
     def _record_repair(self, stream: str, repair: TailRepair) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +101,9 @@ class TrailStates:
             state=state, sequence=last, leaf_hash=leaf, snapshot_sequence=snapshot_sequence, findings=tuple(notes)
         )
 
-    def follow(
-        self, stream: str, events: Sequence[TrailEvent], facts: Mapping[str | None, TrailFact] | None = None
-    ) -> None:
-        """Takes note of events that were just recorded, and saves a snapshot where one is due. `facts` are those that
-        are typed already, by event id."""
+    def follow(self, stream: str, events: Sequence[TrailEvent], facts: Sequence[TrailFact | None] = ()) -> None:
+        """Takes note of events that were just recorded, and saves a snapshot where one is due. `facts` are those of the
+        events, where someone has typed them already."""
         settings = self._trail.settings.snapshots
         if not events or not settings.enabled or self._trail.secret is None:
             return
@@ -113,10 +112,9 @@ class TrailStates:
             self._keep_live(stream, _Live(OrchestrationState(), 0))
         live = self._live.get(stream)
         if live is not None and live.sequence + 1 == events[0].version:
-            known = facts or {}
-            for event in events:
-                fact = known.get(event.event_id)
-                evolve(live.state, event, fact if fact is not None else self._trail.types.fact_of(event))
+            state, fact_of = live.state, self._trail.types.fact_of
+            for event, fact in zip_longest(events, facts):
+                evolve(state, event, fact or fact_of(event))
             live.sequence = last
             self._live.move_to_end(stream)
         else:

@@ -238,8 +238,10 @@ class TrailStream:
             for draft in drafts:
                 if draft.event_id in known:
                     _refuse_other(draft, known[draft.event_id].event)
-            # Within a batch too, an id is recorded once.
-            fresh = list({draft.event_id: draft for draft in drafts if draft.event_id not in known}.values())
+            fresh = drafts
+            if given_ids:
+                # Within a batch too, an id is recorded once.
+                fresh = list({draft.event_id: draft for draft in drafts if draft.event_id not in known}.values())
             try:
                 written = self._write(fresh)
             except StoreError:
@@ -266,7 +268,10 @@ class TrailStream:
         place = ("", "")
         target = folder
         for given in drafts:
-            draft, ts, clock = _placed(given, ts, clock, writer_id)
+            if not writer_id and given.ts is not None and given.ts >= ts:
+                draft, ts = given, given.ts
+            else:
+                draft, ts, clock = _placed(given, ts, clock, writer_id)
             if (ts[:10], draft.fact.session_id) != place:
                 place = (ts[:10], draft.fact.session_id)
                 target = self._store.folder_of(self.name, ts, draft.fact.session_id)

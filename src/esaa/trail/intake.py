@@ -111,7 +111,7 @@ def prepare(proposal: Proposal, types: EventTypes, now: datetime, event_id: str,
     metadata = msgspec.Raw(raw)
     fact = _examine_type(proposal, metadata, types, findings) if validate else None
     issue_key = _examine_issue(proposal, findings)
-    timestamp = _examine_time(proposal.timestamp, now, findings)
+    timestamp = trail_time(now) if proposal.timestamp is None else _examine_time(proposal.timestamp, now, findings)
     session_id = proposal.session_id or ""
     if not is_uuid(session_id):
         findings.append(_finding(6, "SESSION_INVALID", "session_id", f"{_shown(session_id)} is no UUID"))
@@ -246,6 +246,8 @@ def _examine_issue(proposal: Proposal, findings: list[GateFinding]) -> str | Non
         return None
     key = proposal.issue_key
     inner = proposal.metadata.get("issue_key")
+    if inner is None and type(key) is str and is_issue_key(key):
+        return key
     if key is None:
         if inner is None:
             return None
@@ -261,8 +263,6 @@ def _examine_issue(proposal: Proposal, findings: list[GateFinding]) -> str | Non
 
 
 def _examine_time(given: object, now: datetime, findings: list[GateFinding]) -> str:
-    if given is None:
-        return trail_time(now)
     moment = parse_time(given) if isinstance(given, str) else None
     if moment is None:
         text = f"{_shown(given)} is no ISO-8601 time with its zone, such as 2026-02-27T01:25:22.000Z"

@@ -55,17 +55,6 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     prev_hash: str | None = None
 
 
-_OPTIONAL = (
-    "git_sha",
-    "branch",
-    "codebase_state",
-    "vector_clock",
-    "occurred_at",
-    "redaction",
-    "findings",
-    "source",
-    "origin",
-)
 _DECODER = msgspec.json.Decoder(Envelope)
 _ENCODER = msgspec.json.Encoder()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -101,10 +90,24 @@ class TrailVocabulary:
             line["causation_id"] = recorded.causation_id
         line["actor"] = seen.actor
         line["metadata"] = seen.metadata
-        for name in _OPTIONAL:
-            value = getattr(seen, name)
-            if value is not None:
-                line[name] = value
+        if seen.git_sha is not None:
+            line["git_sha"] = seen.git_sha
+        if seen.branch is not None:
+            line["branch"] = seen.branch
+        if seen.codebase_state is not None:
+            line["codebase_state"] = seen.codebase_state
+        if seen.vector_clock is not None:
+            line["vector_clock"] = seen.vector_clock
+        if seen.occurred_at is not None:
+            line["occurred_at"] = seen.occurred_at
+        if seen.redaction is not None:
+            line["redaction"] = seen.redaction
+        if seen.findings is not None:
+            line["findings"] = seen.findings
+        if seen.source is not None:
+            line["source"] = seen.source
+        if seen.origin is not None:
+            line["origin"] = seen.origin
         if recorded.prev_hash is not None:
             line["prev_hash"] = recorded.prev_hash
         return _ENCODER.encode(line)
