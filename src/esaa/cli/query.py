@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from esaa.cli.face import Face, FaceGroup, face_options, pass_face
+from esaa.cli.face import Face, FaceGroup, exit_with, face_options, pass_face
 
 if TYPE_CHECKING:
     from esaa.query.finder import Finder
+    from esaa.query.pages import Page
     from esaa.runtime.trail import Trail
     from esaa.trail.event import TrailEvent
 
@@ -70,7 +72,6 @@ def query(
     from esaa.cli.moments import builtins
     from esaa.open import open_trail
     from esaa.query.filters import Query
-    from esaa.trail.wire import event_view
 
     trail = open_trail(face.find_root())
     wanted = Query(
@@ -90,20 +91,26 @@ def query(
         limit=limit,
         cursor=cursor,
     )
-    finder = _finder(face, trail)
-    if scan:
-        finder = finder.scanning()
-    if group_by is not None:
-        groups = finder.group(wanted, group_by)  # type: ignore[arg-type]  # click has checked the choice
-        face.data(builtins(groups), *(f"{count:>8}  {value or '-'}" for value, count in groups.items()))
-        return
-    if is_count:
-        number = finder.count(wanted)
-        face.data({"count": number}, str(number))
-        return
-    page = finder.search(wanted)
-    lines = [_line(trail, located.event) for located in page.events]
-    face.data({"events": [event_view(one.event) for one in page.events], "next_cursor": page.next_cursor}, *lines)
+    with _finder(face, trail) as opened:
+        finder = opened.scanning() if scan else opened
+        if group_by is not None:
+            groups = finder.group(wanted, group_by)  # type: ignore[arg-type]  # click has checked the choice
+            face.data(builtins(groups), *(f"{count:>8}  {value or '-'}" for value, count in groups.items()))
+        elif is_count:
+            number = finder.count(wanted)
+            face.data({"count": number}, str(number))
+        else:
+            _show(face, trail, finder.search(wanted))
+
+
+def _show(face: Face, trail: Trail, page: Page) -> None:
+    from esaa.trail.wire import event_view
+
+    views = [event_view(located.event) for located in page.events] if face.is_json else []
+    lines = (_line(trail, located.event) for located in page.events)
+    face.data({"events": views, "next_cursor": page.next_cursor}, *lines)
+    if not page.events:
+        face.say("no event matches; `esaa query` without filters shows the newest ones")
     if page.next_cursor is not None:
         face.say(f"more: --cursor {page.next_cursor}")
 
@@ -126,22 +133,27 @@ def rebuild(face: Face) -> None:
     Example: esaa index rebuild
     """
     from esaa.open import open_trail
+    from esaa.trail.facts.wording import counted
 
     started = time.monotonic()
-    finder = _finder(face, open_trail(face.find_root()))
-    built = finder.rebuild()
+    with _finder(face, open_trail(face.find_root())) as finder:
+        built = finder.rebuild()
     seconds = max(time.monotonic() - started, 0.001)
     for damage in built.damaged:
         face.warn(damage)
+    rate = round(built.events / seconds)
     face.data(
         {
             "events": built.events,
             "streams": built.streams,
             "seconds": round(seconds, 3),
+            "events_per_second": rate,
             "damaged": list(built.damaged),
         },
-        f"{built.events} events of {built.streams} streams in {seconds:.1f} s",
+        f"{counted(built.events, 'event')} of {counted(built.streams, 'stream')} in {seconds:.1f} s ({rate} events/s)",
     )
+    if built.damaged:
+        exit_with(4)
 
 
 @index.command()
@@ -154,36 +166,45 @@ def status(face: Face) -> None:
     """
     from esaa.cli.moments import builtins
     from esaa.open import open_trail
+    from esaa.trail.facts.wording import counted, size
 
-    standing = _finder(face, open_trail(face.find_root())).standing()
+    with _finder(face, open_trail(face.find_root())) as finder:
+        standing = finder.standing()
     if standing is None:
         face.data({"exists": False}, "there is no index; the next query makes it")
         return
-    behind = f"; behind: {', '.join(standing.behind[:5])}" if standing.behind else ""
+    more = f" and {len(standing.behind) - 5} more" if len(standing.behind) > 5 else ""
+    behind = f"; to be looked at: {', '.join(standing.behind[:5])}{more}" if standing.behind else ""
+    events, streams = counted(standing.events, "event"), counted(standing.streams, "stream")
     face.data(
         {"exists": True} | builtins(standing),
-        f"{standing.events} events of {standing.streams} streams, {standing.size_bytes} bytes{behind}",
+        f"{events} of {streams}, {size(standing.size_bytes)}{behind}",
     )
 
 
-def _finder(face: Face, trail: Trail) -> Finder:
+@contextmanager
+def _finder(face: Face, trail: Trail) -> Generator[Finder, None, None]:
+    """Who answers. What takes longer than a second tells on a terminal how far it got."""
     from esaa.query.finder import open_index
 
-    return open_index(
-        trail.store, trail.settings.indexing, trail.types, now=trail.clock.now, say=face.say, progress=_progress(face)
-    )
-
-
-def _progress(face: Face) -> Callable[[int], None]:
-    """Tells on a terminal how far an index got that takes longer than a second."""
     started = time.monotonic()
     is_shown = sys.stderr.isatty() and not face.is_quiet
+    was_shown = False
 
     def tell(events: int) -> None:
+        nonlocal was_shown
         if is_shown and time.monotonic() - started > 1:
-            click.echo(f"\r{events} events indexed", nl=False, err=True)
+            was_shown = True
+            click.echo(f"\r\x1b[2K{events} events read", nl=False, err=True)
 
-    return tell
+    with open_index(
+        trail.store, trail.settings.indexing, trail.types, now=trail.clock.now, say=face.say, progress=tell
+    ) as finder:
+        try:
+            yield finder
+        finally:
+            if was_shown:
+                click.echo("\r\x1b[2K", nl=False, err=True)
 
 
 def _line(trail: Trail, event: TrailEvent) -> str:

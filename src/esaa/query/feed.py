@@ -29,7 +29,7 @@ from esaa.stores.trail_files import VOCABULARY
 from esaa.trail.settings import Indexing
 
 Progress = Callable[[int], None]
-"""Is told how many events were indexed so far."""
+"""Is told how many events were read so far."""
 
 _BATCH = 2000
 _AT_ONCE = 40_000
@@ -213,7 +213,12 @@ class Feeder:
                 rows.append(row_of(event, entry_of(event, with_text), tail.order, slot, place))
         except Misfit:
             raise IndexBroken(f"events of {tail.name} that were indexed have been written anew") from None
-        except (MalformedLine, _Gap, StoreError, OSError):
+        except _Gap:
+            self._examine(tail)
+            if tail.name not in self.damaged:
+                raise IndexBroken(f"event {tail.expected} of {tail.name} does not follow what was indexed") from None
+            return False
+        except (MalformedLine, StoreError, OSError):
             self._examine(tail)
             return False
         return True

@@ -60,7 +60,7 @@ def open_index(
 ) -> Finder:
     """Who answers queries to a trail. Nothing is read or made until the first question.
 
-    `say` is told when an index has to be made again or can't be used; `progress` how many events were indexed.
+    `say` is told when an index has to be made again or can't be used; `progress` how many events were read so far.
     """
     return Finder(store, indexing, types, now=now, say=say, progress=progress)
 
@@ -87,7 +87,7 @@ class Finder:
         self._now = now
         self._say = say
         self._progress = progress
-        self._scan = Scan(store, EntryMaker(types))
+        self._scan = Scan(store, EntryMaker(types), progress)
         self._maker = IndexMaker(store, indexing, types)
         self._index: EventIndex | None = None
         self._lock = threading.RLock()
@@ -121,7 +121,7 @@ class Finder:
     def scanning(self) -> Finder:
         """The same, without using the index."""
         disabled = Indexing(enabled=False)
-        return Finder(self._store, disabled, self._types, now=self._now, say=self._say, progress=None)
+        return Finder(self._store, disabled, self._types, now=self._now, say=self._say, progress=self._progress)
 
     def rebuild(self) -> Rebuilt:
         """Makes the index anew from the streams; until it is whole, the old one answers others.

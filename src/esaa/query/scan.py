@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from esaa.query.entries import Entry, EntryMaker
+from esaa.query.feed import Progress
 from esaa.query.filters import Wanted
 from esaa.query.index_file import WORDS_TABLE
 from esaa.query.pages import Page, Position
@@ -30,9 +31,10 @@ class _Match(NamedTuple):
 class Scan:
     """Reads the streams of a store for each question. Memory does not grow with what is read."""
 
-    def __init__(self, store: TrailStore, maker: EntryMaker) -> None:
+    def __init__(self, store: TrailStore, maker: EntryMaker, progress: Progress | None = None) -> None:
         self._store = store
         self._maker = maker
+        self._progress = progress
 
     def has_type(self, name: str) -> bool:
         """True where an event of a type is in the trail."""
@@ -65,6 +67,7 @@ class Scan:
         query = wanted.query
         wants_text = wanted.words is not None
         asked = set(query.issue_keys)
+        count = 0
         for name in self._store.names():
             if asked and name not in asked:
                 continue
@@ -75,6 +78,9 @@ class Scan:
                 last = min(last, query.last_sequence)
             for located in stream.events(query.first_sequence or 1, last):
                 event = located.event
+                count += 1
+                if self._progress is not None and count % _AT_ONCE == 0:
+                    self._progress(count)
                 entry = self._maker.entry(event, wants_text)
                 yield _Match(Position(event.ts, name, event.version), located, entry)
 

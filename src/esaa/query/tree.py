@@ -73,6 +73,14 @@ class TrailTree:
                 found[f"{path}/{name}"] = kind
         return found
 
+    def has_only_grown(self, stream: str) -> bool:
+        """True where the file that the stream ended in is still the same one, and not shorter."""
+        if stream not in self.ends:
+            return False
+        path, known = self.ends[stream]
+        now = self.stamp(path)
+        return now is not None and now.inode == known.inode and now.size >= known.size
+
     def distrust(self, path: str) -> None:
         """Looks into the folder of a file again next time."""
         parent = path.rpartition("/")[0]

@@ -6,6 +6,7 @@ Each method is one durability step. A test replaces the object and fails or kill
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 
@@ -57,7 +58,7 @@ class Disk:
 
     def replace_file(self, path: Path, data: bytes, *, durable: bool, mode: int = 0o644) -> None:
         """Puts `data` at `path` atomically: temporary file, (fsync,) rename(, directory fsync)."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         try:
             try:

@@ -100,13 +100,13 @@ class TrailStore:
         if self._is_prepared:
             return
         folder = self.base / DISPOSABLE
-        self._is_prepared = True
         if not (folder / ".gitignore").exists():
             try:
                 self.disk.mkdir(folder / "locks")
                 self.disk.replace_file(folder / ".gitignore", _IGNORED, durable=False)
             except OSError as error:
                 raise storage_error(folder, error) from error
+        self._is_prepared = True
 
 
 class TrailStream:
