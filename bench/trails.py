@@ -122,12 +122,13 @@ def _happening(chance: random.Random, number: int) -> tuple[str, dict[str, objec
     if kind == 2:
         return "ToolRequested", {"tool_name": "Edit", "agent_name": agent, "arguments": {"path": f"src/{words[:9]}"}}
     if kind == 3:
-        return "FileWritten", {
-            "path": f"src/{chance.choice(WORDS)}.py",
-            "before_sha256": None,
-            "after_sha256": f"{chance.getrandbits(256):064x}",
-            "size_bytes": chance.randrange(10_000),
+        return "ResponseReceived", {
             "agent_name": agent,
+            "model": "sonnet",
+            "tokens_in": chance.randrange(20_000),
+            "tokens_out": chance.randrange(2_000),
+            "cost_micro_usd": chance.randrange(50_000),
+            "extra": {"sha256": f"{chance.getrandbits(256):064x}"},
         }
     if kind == 4:
         return "AgentCompleted", {
