@@ -165,6 +165,8 @@ def test_index_that_vanishes_or_is_replaced_meanwhile_is_opened_anew(trail: Fill
         other.rebuild()
         trail.add("PROJ-1", ts="2026-03-02T11:00:00.000Z")
         assert finder.count(Query()) == other.count(Query()) == 301
+        assert finder._index is not None
+        assert finder._index.inode == index_of(trail).stat().st_ino
         for suffix in ("", "-wal", "-shm"):
             Path(f"{index_of(trail)}{suffix}").unlink(missing_ok=True)
         trail.add("PROJ-1", ts="2026-03-02T11:00:00.000Z")

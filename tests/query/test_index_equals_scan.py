@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import esaa.query.conditions
 from esaa.query.filters import GROUPS, GroupBy, Query
 from esaa.query.finder import Finder
 from esaa.trail.event import GLOBAL
@@ -25,6 +26,7 @@ TIMES = (
     "2026-03-02T09:00:00.000Z",
     "2026-03-02T09:00:00.001Z",
     "2026-03-02T10:00:00.000Z",
+    "2109-05-15T07:35:11.103Z",
     "2111-01-01T00:00:00.000Z",
     "2111-01-01T00:00:00.001Z",
 )
@@ -202,6 +204,38 @@ def compare(finder: Finder, queries: list[Query], groups: list[GroupBy]) -> None
             assert all(counts.values())
 
 
+@pytest.mark.parametrize("many", [1, 300])
+def test_few_and_many_candidates_are_looked_up_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(esaa.query.conditions, "_CANDIDATES_MAX", many)
+    monkeypatch.setattr(esaa.query.conditions, "_ABOUTS_MAX", many)
+    trail = FilledTrail(tmp_path / "events")
+    for number in range(24):
+        metadata = {"agent_name": ACTORS[number % 3], "failure_reason": f"login failed {number % 4}"}
+        trail.add(
+            *(f"PROJ-{number % 2 + 1}", "AgentFailed", metadata),
+            ts=f"2026-03-02T09:00:{number:02}.000Z",
+            actor=ACTORS[number % 2],
+            correlation_id=IDS[number % 2],
+            causation_id=IDS[number // 12],
+        )
+    queries = [
+        Query(text="login 1", correlation_id=IDS[1]),
+        Query(text="login", correlation_id=IDS[0], since="2026-03-02T09:00:10Z", until="2026-03-02T09:00:20Z"),
+        Query(text="login", correlation_id=IDS[1], causation_id=IDS[1], sort="oldest", limit=2),
+        Query(text="login", correlation_id="none"),
+        Query(text="nowhere", causation_id=IDS[0]),
+        Query(agents=ACTORS[:2], actors=ACTORS[:2], limit=5),
+        Query(agents=(ACTORS[2],), actors=ACTORS[:2], event_types=("AgentFailed",), text="failed 3"),
+        Query(agents=(ACTORS[2],), actors=(ACTORS[2],)),
+    ]
+    with trail.finder() as finder:
+        compare(finder, queries, list(GROUPS))
+        assert finder.count(queries[0]) == 6
+        assert finder.count(queries[5]) == 16
+
+
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
 def test_events_of_one_millisecond_are_paged_in_the_canonical_order(tmp_path: Path, sort: Any) -> None:
     trail = FilledTrail(tmp_path / "events")
@@ -217,6 +251,20 @@ def test_events_of_one_millisecond_are_paged_in_the_canonical_order(tmp_path: Pa
         for limit in (1, 2, 5, 24, 100):
             found = all_pages(finder, Query(sort=sort, limit=limit))
             assert found == (expected if sort == "oldest" else expected[::-1])
+
+
+@pytest.mark.parametrize("bound", [*TIMES[:-1], "0999-01-01T00:00:00.001Z", "9999-12-31T23:59:59.999Z"])
+def test_times_that_are_no_slots_bound_a_query_like_any_other(tmp_path: Path, bound: str) -> None:
+    trail = FilledTrail(tmp_path / "events")
+    for ts in TIMES:
+        trail.add(ts=ts)
+    with trail.finder() as finder:
+        for sort in ("newest", "oldest"):
+            since = [located.event.ts for located in finder.search(Query(since=bound, sort=sort)).events]
+            until = [located.event.ts for located in finder.search(Query(until=bound, sort=sort)).events]
+            assert sorted(since) == [ts for ts in TIMES if ts >= bound]
+            assert sorted(until) == [ts for ts in TIMES if ts < bound]
+            assert finder.count(Query(since=bound)) + finder.count(Query(until=bound)) == len(TIMES)
 
 
 def test_new_events_neither_repeat_nor_hide_events_of_later_pages(tmp_path: Path) -> None:

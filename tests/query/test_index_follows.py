@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,25 @@ def everything(finder: Finder) -> list[tuple[str, int]]:
     return sequences(page)
 
 
+def long_ago(folder: Path) -> None:
+    """Gives a folder a time that is trusted."""
+    os.utime(folder, (1_700_000_000, 1_700_000_000))
+
+
+def test_change_that_leaves_the_time_of_a_folder_alone_is_seen_while_that_may_be(tmp_path: Path) -> None:
+    # Two changes within one tick of the file system's clock.
+    trail = filled(tmp_path)
+    day = trail.base / "2026-03-04"
+    with trail.finder() as finder:
+        everything(finder)
+        times = day.stat()
+        shutil.copytree(trail.base / "2026-03-02" / "PROJ-2", day / "PROJ-5")
+        path = day / "PROJ-5" / "events.jsonl"
+        path.write_bytes(path.read_bytes().replace(b'"PROJ-2"', b'"PROJ-5"'))
+        os.utime(day, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert finder.count(Query(issue_keys=("PROJ-5",))) == 4
+
+
 def test_recorded_event_is_found_at_once_without_looking_at_every_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,11 +182,11 @@ def test_crash_while_catching_up_loses_nothing(tmp_path: Path, monkeypatch: pyte
     with contextlib.suppress(Killed):
         crashed.count(Query())
     monkeypatch.setattr(RowWriter, "write", original)
-    # The connection is left as a dead process leaves it; then the same process, and a new one, ask again.
-    with trail.finder() as finder:
-        assert len(everything(finder)) == 114
+    # The same process asks again (what it knew of the transaction is gone), and a new one.
     assert len(everything(crashed)) == 114
     crashed.close()
+    with trail.finder() as finder:
+        assert len(everything(finder)) == 114
     followed = contents(trail.store)
     with trail.finder() as finder:
         finder.rebuild()
@@ -293,17 +313,29 @@ def test_first_line_that_is_torn_is_left_out(tmp_path: Path) -> None:
     trail = filled(tmp_path)
     folder = trail.base / "2026-03-09" / "PROJ-7"
     folder.mkdir(parents=True)
+    path = folder / "events.jsonl"
+    path.touch()
+    other = FilledTrail(tmp_path / "other")
+    other.add("PROJ-7", event_id="77777777-0000-4000-8000-000000000000", ts="2026-03-09T09:00:00.000Z")
+    line = (tmp_path / "other" / "2026-03-09" / "PROJ-7" / "events.jsonl").read_bytes()
+    long_ago(folder)
     said: list[str] = []
     with trail.finder(say=said.append) as finder:
-        for content in (b"", b'{"event_id":"x', b"\n"):
-            (folder / "events.jsonl").write_bytes(content)
+        for content in (b"", b"\n", line[:70]):
+            path.write_bytes(content)
             assert len(everything(finder)) == 24
+        # The folder does not tell that a file in it has grown.
+        path.write_bytes(line)
+        assert everything(finder)[-1] == ("PROJ-7", 1)
     assert said == []
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "jsonl.zst", "json"])
 @pytest.mark.parametrize("is_copied_first", [True, False])
-def test_segments_that_move_into_the_archive_are_found(tmp_path: Path, kind: str, is_copied_first: bool) -> None:
+@pytest.mark.parametrize("is_reopened", [True, False])
+def test_segments_that_move_into_the_archive_are_found(
+    tmp_path: Path, kind: str, is_copied_first: bool, is_reopened: bool
+) -> None:
     trail = filled(tmp_path)
     said: list[str] = []
     with trail.finder(say=said.append) as finder:
@@ -319,8 +351,12 @@ def test_segments_that_move_into_the_archive_are_found(tmp_path: Path, kind: str
             elif kind == "json":
                 data = joined_array(lines)
             target.write_bytes(data)
+            long_ago(target.parent)
             if is_copied_first:
-                assert everything(finder) == before
+                trail.add("PROJ-2", ts="2026-03-04T12:00:00.000Z")
+                before = everything(finder)
+            if is_reopened:
+                finder.close()
             source.unlink()
             source.parent.rmdir()
             assert everything(finder) == before
@@ -397,8 +433,12 @@ def test_damaged_stream_is_named_and_the_others_are_answered(tmp_path: Path) -> 
                     one.search(Query(issue_keys=("PROJ-1",)))
                 assert one.count(Query(issue_keys=("PROJ-2",))) == 12
             assert [error for error in finder.rebuild().damaged if "PROJ-1 breaks" in error]
-    path.write_bytes(b"".join(lines))
+    long_ago(path.parent)
     with trail.finder() as finder:
+        for _ in range(2):
+            with pytest.raises(CorruptLog):
+                finder.count(Query())
+        path.write_bytes(b"".join(lines))
         assert len(everything(finder)) == 24
 
 
@@ -441,11 +481,65 @@ def test_many_streams_are_read_in_groups(tmp_path: Path, monkeypatch: pytest.Mon
     assert contents(trail.store) == first
 
 
-def test_row_ids_go_up_with_time(tmp_path: Path) -> None:
+def test_process_that_was_overtaken_goes_on_where_the_other_one_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trail = filled(tmp_path)
+    monkeypatch.setattr(esaa.query.feed, "_BATCH", 5)
+    monkeypatch.setattr(esaa.query.feed, "_AT_ONCE", 10)
+    with trail.finder() as slow, trail.finder() as quick:
+        everything(slow)
+        everything(quick)
+        for stream in ("PROJ-1", "PROJ-2"):
+            drafts = [trail.draft(ts=f"2026-03-05T09:00:{n:02}.000Z", issue=stream) for n in range(20)]
+            trail.add_many(stream, drafts)
+        begun: list[int] = []
+
+        class Between:
+            """The connection of the slow one, who is overtaken between two of its transactions."""
+
+            def __init__(self, connection: sqlite3.Connection) -> None:
+                self._connection = connection
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._connection, name)
+
+            def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+                if sql.startswith("BEGIN"):
+                    begun.append(1)
+                    if len(begun) == 2:
+                        assert quick.count(Query()) == 64
+                return self._connection.execute(sql, *rest)
+
+        assert slow._index is not None
+        feeder: Any = slow._index._feeder
+        feeder._connection = Between(feeder._connection)
+        assert len(everything(slow)) == 64
+        assert len(begun) == 2
+    followed = contents(trail.store)
     with trail.finder() as finder:
-        everything(finder)
-    with sqlite3.connect(trail.store.disposable("index.sqlite")) as connection:
-        rows = connection.execute("SELECT sequence, stream FROM events ORDER BY id").fetchall()
-    connection.close()
-    assert [sequence for sequence, _ in rows] == [n for n in range(1, 13) for _ in range(2)]
+        finder.rebuild()
+    assert contents(trail.store) == followed
+
+
+def test_row_ids_go_up_with_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else each event would cost a look at those of its time, and the full-text index a merge.
+    trail = FilledTrail(tmp_path / "events")
+    for hour, stream in ((9, "PROJ-1"), (10, "PROJ-2"), (8, "PROJ-3")):
+        drafts = [trail.draft(ts=f"2026-03-02T{hour:02}:00:{n:02}.000Z", issue=stream) for n in range(12)]
+        trail.add_many(stream, drafts)
+    monkeypatch.setattr(esaa.query.feed, "_BATCH", 2)
+    monkeypatch.setattr(esaa.query.feed, "_PIECE_BYTES_MAX", 500)
+    asked: list[int] = []
+
+    def ask(self: RowWriter, slot: int, ties: dict[int, int]) -> int:
+        asked.append(slot)
+        return len(asked)
+
+    monkeypatch.setattr(RowWriter, "_next_tie", ask)
+    with trail.finder() as finder:
+        finder.count(Query())
+        assert asked == []
+    with closing(sqlite3.connect(trail.store.disposable("index.sqlite"))) as connection:
+        rows = connection.execute("SELECT name FROM events JOIN streams s ON s.id = stream ORDER BY events.id")
+        assert [name for (name,) in rows] == ["PROJ-3"] * 12 + ["PROJ-1"] * 12 + ["PROJ-2"] * 12

@@ -10,7 +10,7 @@ import msgspec
 
 from esaa.query.filters import Wanted
 from esaa.query.rows import ABOUT, ABOUT_TOKEN, NAME_TOKEN, SESSION, STREAM_TOKEN, has_abouts, id_key
-from esaa.query.slots import SLOT_MAX, TIE_BITS, slot_of, slot_text
+from esaa.query.slots import TIE_BITS, slot_of, slot_text
 
 ID_MAX = (1 << 63) - 1
 
@@ -236,10 +236,9 @@ class _Builder:
 
 
 def _first_exact(slot: int, ts: str) -> int:
-    """The first id of the first slot whose own time is not before a time that lies in `slot`."""
-    if slot_text(slot) >= ts:
-        return slot << TIE_BITS
-    return ID_MAX if slot == SLOT_MAX else slot + 1 << TIE_BITS
+    """The first id of those whose slot says all of their time, and whose time is not before one that lies in `slot`."""
+    # A trail time that is not a slot's own lies before the first slot or after the last one.
+    return slot << TIE_BITS if slot_text(slot) >= ts else ID_MAX
 
 
 def _marks(values: Sequence[object]) -> str:

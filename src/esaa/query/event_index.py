@@ -153,7 +153,7 @@ class EventIndex:
             found = self._tree.changed(marked)
         else:
             found = set[str]()
-        return found | self._unread | self._feeder.damaged.keys()
+        return found | self._unread
 
     def _load(self) -> tuple[TrailTree, set[str]]:
         """What the last process knew of the folders, and the streams that it did not read to their end."""

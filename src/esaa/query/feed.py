@@ -88,11 +88,12 @@ class Feeder:
         self.damaged: dict[str, StoreError] = {}
         self.unsettled: set[str] = set()
 
-    def feed(self, streams: set[str], progress: Progress | None = None, *, at_once: int = _AT_ONCE) -> int:
+    def feed(self, streams: set[str], progress: Progress | None = None, *, at_once: int | None = None) -> int:
         """Indexes everything new in the streams and returns how many events that were; commits now and then.
 
         Raises `IndexBroken` where the index does not fit the streams any more.
         """
+        at_once = at_once or _AT_ONCE
         total = 0
         merged: Iterator[list[Row]] = iter(())
         tails: dict[int, _Tail] = {}
@@ -156,9 +157,11 @@ class Feeder:
             except (MalformedLine, StoreError, OSError):
                 self._examine(tail)
                 continue
-            stamp = self._tree.stamp(sources[-1].path) if sources else None
-            if stamp is not None:
-                tail.end = (sources[-1].path, stamp)
+            path = sources[-1].path if sources else ""
+            stamp = self._tree.stamp(path)
+            # A file that can't be read yet may become one without the folder telling.
+            if stamp is not None and len(sources) == len(self._tree.files_of(name)):
+                tail.end = (path, stamp)
             tail.sources = sources
             tail.pieces = lines_after(self._store.base, sources, place, piece_bytes)
         return tails

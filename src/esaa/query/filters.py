@@ -20,7 +20,7 @@ from esaa.trail.types import EventTypes
 LIMIT_MAX = 1000
 Sort = Literal["newest", "oldest"]
 GroupBy = Literal["event_type", "issue_key", "phase", "agent_name", "actor", "session", "day", "hour"]
-GROUPS: tuple[str, ...] = get_args(GroupBy)
+GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 
 _VALUES_MAX = 100
 _FORMS = "Write 2026-02-27, 2026-02-27T01:25:22.500Z or @{2h}."

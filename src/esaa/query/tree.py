@@ -31,6 +31,10 @@ class Stamp(NamedTuple):
     inode: int
 
 
+NO_FILE = Stamp(0, 0, 0)
+"""The end of a stream that has no file of events."""
+
+
 class TreeFolder(NamedTuple):
     """A folder as it was seen: its stream (None for one that only holds folders), its time, its segment files."""
 
@@ -100,7 +104,9 @@ class TrailTree:
         return found
 
     def stamp(self, path: str) -> Stamp | None:
-        """How a file is now, or None where it is gone."""
+        """How a file is now, or None where it is gone. What has no path is no file, and stays it."""
+        if not path:
+            return NO_FILE
         try:
             seen = os.stat(f"{self._base}/{path}")
         except (FileNotFoundError, NotADirectoryError):
