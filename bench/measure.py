@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+
+_PEAK = Path(__file__).with_name("peak.py")
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -22,18 +25,18 @@ class Sample(msgspec.Struct, frozen=True):
 
 def run(arguments: Sequence[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> Sample:
     """Runs a command to its end. Raises `CalledProcessError` where it fails."""
-    started = time.perf_counter()
-    process = subprocess.Popen(arguments, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    with process.stderr:
-        complaint = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, list(arguments), stderr=complaint)
-    # ru_maxrss of wait4 counts the largest of the process and the children that it waited for, in KiB on Linux.
-    return Sample(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _RSS_UNIT)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as answer:
+        command = [sys.executable, "-I", "-S", str(_PEAK), str(writing), *arguments]
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=(writing,)
+        )
+        os.close(writing)
+        _, complaint = process.communicate()
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, list(arguments), stderr=complaint)
+        wall_s, cpu_s, peak_bytes = answer.read().split()
+    return Sample(float(wall_s), float(cpu_s), int(peak_bytes))
 
 
 def medians(samples: Sequence[Sample]) -> Sample:
@@ -53,6 +56,3 @@ def cpu_of(work: Callable[[], object], repeats: int) -> float:
         work()
         times.append(time.process_time() - started)
     return statistics.median(times)
-
-
-_RSS_UNIT = 1 if os.uname().sysname == "Darwin" else 1024

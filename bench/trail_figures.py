@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.figure import Figure
-from bench.measure import run
+from bench.measure import cpu_of, run
 from bench.trails import EVENTS_PER_ISSUE, RARE, WORDS, a_trail, fill, proposals
 from esaa.query.filters import Query
 from esaa.query.finder import open_index
@@ -36,7 +36,7 @@ class TrailBench:
         self._scale = scale
         self._repeats = repeats
         self._environment = environment
-        self._filled: dict[int, Path] = {}
+        self._filled: dict[tuple[int, int], Path] = {}
 
     def recording(self) -> list[Figure]:
         """CPU of one recorded event in batches of 100, with every setting as it ships, against `json.dumps` + write."""
@@ -47,32 +47,20 @@ class TrailBench:
             trail = a_trail(root)
             recorder = TrailRecorder(trail, session_id=SESSION)
             recorder.record_many(proposals(random.Random(0), 100, "WARM-1", SESSION))
-            batches = 200 // self._scale
-            ours = 0.0
-            for number in range(batches):
-                # Made right before it is recorded, as a witness would: what else is alive is not to be measured.
-                batch = proposals(random.Random(number), 100, f"PROJ-{number // 5 + 1}", SESSION)
-                started = time.process_time()
-                recorder.record_many(batch)
-                ours += time.process_time() - started
-            started = time.process_time()
-            recorder.close()
-            ours += time.process_time() - started
-            events = [
-                json.loads(located.line)
-                for name in trail.store.names()
-                for located in trail.store.stream(name).events()
-                if name != "WARM-1"
-            ]
-            assert len(events) == 100 * batches
-            started = time.process_time()
-            for at in range(0, len(events), 100):
-                with (root / "plain.jsonl").open("a") as file:
-                    for event in events[at : at + 100]:
-                        file.write(json.dumps(event) + "\n")
-            theirs = time.process_time() - started
+            ours, theirs, count = 0.0, 0.0, 0
+            # Issue by issue, both ways in turn: a machine that changes its speed changes it for both.
+            for number in range(40 // self._scale):
+                key = f"PROJ-{number + 1}"
+                for part in range(5):
+                    # Made right before it is recorded, as a witness would: what else is alive is not to be measured.
+                    batch = proposals(random.Random(5 * number + part), 100, key, SESSION)
+                    ours += _cpu(partial(recorder.record_many, batch))
+                events = [json.loads(located.line) for located in trail.store.stream(key).events()]
+                theirs += _cpu(partial(_dumped, root / "plain.jsonl", events))
+                count += len(events)
+            ours += _cpu(recorder.close)
+            assert count == 500 * (40 // self._scale)
             ratios.append(ours / theirs)
-            count = len(events)
             detail = {"record_us": ours / count * 1e6, "json_dumps_us": theirs / count * 1e6, "events": count}
         detail["ratios"] = " ".join(f"{ratio:.2f}" for ratio in ratios)
         name = "trail: CPU of a recorded event in batches of 100 / json.dumps + write"
@@ -115,10 +103,9 @@ class TrailBench:
     def queries(self) -> list[Figure]:
         """Index rebuild, indexed queries and full text, warm, in one process."""
         trail = a_trail(self._trail(_ISSUES // self._scale))
-        started = time.process_time()
         finder = open_index(trail.store, trail.settings.indexing, trail.types)
         built = finder.rebuild()
-        cpu = time.process_time() - started
+        cpu = cpu_of(finder.rebuild, self._repeats)
         rebuild = Figure(
             name="trail: CPU microseconds per event of an index rebuild (40 are 25,000 events per CPU second)",
             ratio=cpu / built.events * 1e6,
@@ -156,8 +143,9 @@ class TrailBench:
         return [_percentile("trail: state of any issue at any time, p95", times, 20)]
 
     def memory(self) -> list[Figure]:
-        """Peak memory of the streaming commands on a trail four times as long."""
-        small, large = self._trail(50), self._trail(200)
+        """Peak memory of the streaming commands on a trail with four times as many events in as many files."""
+        issues = _ISSUES // self._scale
+        small, large = self._trail(issues, EVENTS_PER_ISSUE // 4), self._trail(issues)
         commands: dict[str, list[str]] = {
             "check": ["trail", "check", "--issue", "PROJ-1"],
             "count by scan": ["query", "--scan", "--count"],
@@ -174,18 +162,18 @@ class TrailBench:
             worst = max(worst, peaks[1] / peaks[0])
         return [
             Figure(
-                name="trail: peak memory of the streaming commands, 100,000 / 25,000 events",
+                name="trail: peak memory of the streaming commands, 1,000,000 / 250,000 events",
                 ratio=worst,
                 bar=1.25,
                 detail=detail,
             )
         ]
 
-    def _trail(self, issues: int) -> Path:
-        root = self._filled.get(issues)
+    def _trail(self, issues: int, each: int = EVENTS_PER_ISSUE) -> Path:
+        root = self._filled.get((issues, each))
         if root is None:
-            root = self._filled[issues] = self._scratch / f"trail-{issues}"
-            fill(root, issues)
+            root = self._filled[issues, each] = self._scratch / f"trail-{issues}-{each}"
+            fill(root, issues, each)
             (root / ".roadmap").mkdir()
             (root / ".roadmap" / "event-sourcing.yaml").write_text("event_sourcing: {storage: {base_path: events}}\n")
         return root
@@ -220,6 +208,20 @@ def _indexed(event: TrailEvent) -> list[Query]:
         Query(until=event.ts),
         Query(issue_keys=(key,), since=event.ts, sort="oldest"),
     ]
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def _dumped(path: Path, events: Sequence[object]) -> None:
+    """Batches of 100, as someone without a store would write them."""
+    for at in range(0, len(events), 100):
+        with path.open("a") as file:
+            for event in events[at : at + 100]:
+                file.write(json.dumps(event) + "\n")
 
 
 def _ms(work: Callable[[], object]) -> float:

@@ -74,26 +74,27 @@ def proposals(chance: random.Random, count: int, issue_key: str, session_id: str
     return made
 
 
-def fill(root: Path, issues: int) -> int:
-    """Writes `EVENTS_PER_ISSUE` events of each issue, spread over five days; returns how many there are."""
+def fill(root: Path, issues: int, each: int = EVENTS_PER_ISSUE) -> int:
+    """Writes so many events of each issue, spread over five days; returns how many there are."""
     trail = a_trail(root, disk=NoSync())
     for number in range(issues):
         stream = trail.store.stream(f"PROJ-{number + 1}")
-        drafts = list(_drafts(random.Random(number), number))
+        drafts = list(_drafts(random.Random(number), number, each))
         stream.append(drafts)
-    return issues * EVENTS_PER_ISSUE
+    return issues * each
 
 
-def _drafts(chance: random.Random, number: int) -> Iterator[Draft[Witnessed]]:
+def _drafts(chance: random.Random, number: int, each: int) -> Iterator[Draft[Witnessed]]:
     session_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
     moment = BEGIN + timedelta(seconds=number * 17)
-    for index in range(EVENTS_PER_ISSUE):
+    step_s = 850_000 / each
+    for index in range(each):
         name, metadata = _happening(chance, index)
-        if number == 7 and index == 250:
+        if number == 7 and index == each // 2:
             metadata = {"question": f"where is the {RARE}", "choice": "here"}
             name = "DecisionMade"
         agent = chance.choice(_AGENTS)
-        moment += timedelta(seconds=chance.random() * 1700)
+        moment += timedelta(seconds=chance.random() * step_s)
         yield Draft(
             actor=agent,
             event_id=str(uuid.UUID(int=chance.getrandbits(128), version=4)),

@@ -51,8 +51,13 @@ class EntryMaker:
         text = ""
         if with_text:
             summary = fact.summary()
-            parts = [self._name(seen.event_type), stream, summary]
-            _collect((actor, _metadata(seen.metadata)), summary, parts)
+            parts = [self._names.get(seen.event_type) or self._name(seen.event_type), stream, summary]
+            # With a blank at either end, each text that it shows has a neighbour on both sides.
+            spaced = f" {summary} "
+            if (at := spaced.find(actor)) < 0 or not _is_whole(spaced, at, actor):
+                parts.append(actor)
+            metadata = _metadata(seen.metadata)
+            _collect(metadata.values() if type(metadata) is dict else (metadata,), spaced, parts)
             text = " ".join(parts)
         return Entry(
             stream,
@@ -66,14 +71,11 @@ class EntryMaker:
 
     def _name(self, event_type: str) -> str:
         """The name of a type, and its words: a person looks for `agent` as well as for `AgentSpawned`."""
-        known = self._names.get(event_type)
-        if known is None:
-            if len(self._names) > 1000:
-                self._names.clear()
-            words = _PARTS.findall(event_type)
-            known = f"{event_type} {' '.join(words)}" if len(words) > 1 else event_type
-            self._names[event_type] = known
-        return known
+        if len(self._names) > 1000:
+            self._names.clear()
+        words = _PARTS.findall(event_type)
+        name = self._names[event_type] = f"{event_type} {' '.join(words)}" if len(words) > 1 else event_type
+        return name
 
 
 def _metadata(raw: msgspec.Raw) -> Any:
@@ -83,23 +85,23 @@ def _metadata(raw: msgspec.Raw) -> Any:
         return None
 
 
-def _collect(values: Iterable[Any], summary: str, parts: list[str]) -> None:
+def _collect(values: Iterable[Any], spaced: str, parts: list[str]) -> None:
     """The texts and numbers of JSON values; those that the summary shows as they are need not stand there twice."""
     for value in values:
         kind = type(value)
         if kind is str:
-            if value not in summary or not _shows(summary, value):
+            at = spaced.find(value)
+            if at < 0 or not _is_whole(spaced, at, value):
                 parts.append(value)
         elif kind is int or kind is float:
             parts.append(str(value))
         elif kind is list:
-            _collect(value, summary, parts)
+            _collect(value, spaced, parts)
         elif kind is dict:
-            _collect(value.values(), summary, parts)
+            _collect(value.values(), spaced, parts)
 
 
-def _shows(summary: str, value: str) -> bool:
-    """True where the text that a summary holds lies between the ends of words."""
-    at = summary.find(value)
-    after = at + len(value)
-    return (at == 0 or not summary[at - 1].isalnum()) and (after == len(summary) or not summary[after].isalnum())
+def _is_whole(spaced: str, at: int, value: str) -> bool:
+    """True where the value that is found at a place lies between the ends of words."""
+    end = at + len(value)
+    return not (spaced[at - 1].isalnum() or spaced[end : end + 1].isalnum())

@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 
@@ -35,7 +34,7 @@ _BATCH = 2000
 _AT_ONCE = 40_000
 _ALL = 1 << 62
 _MERGE_NEVER = 1_000_000
-_PIECES_BYTES = 8 * 1024 * 1024
+_PIECES_BYTES = 16 * 1024 * 1024
 _PIECE_BYTES_MIN = 4 * 1024
 _PIECE_BYTES_MAX = 256 * 1024
 _HASH_BYTES = 32 * 1024 * 1024
@@ -183,7 +182,8 @@ class Feeder:
             heap = [tail for tail in tails[at : at + _STREAMS_AT_ONCE] if self._pull(tail, rows)]
             heapq.heapify(heap)
             while heap or rows:
-                enough = len(rows) + _BATCH
+                # Each row is sorted about twice, however many wait.
+                enough = 2 * len(rows) + _BATCH
                 while heap and len(rows) < enough:
                     if self._pull(heap[0], rows):
                         heapq.heapreplace(heap, heap[0])
@@ -241,13 +241,14 @@ class Feeder:
 
     def _write(self, batch: list[Row], tails: dict[int, _Tail]) -> None:
         self._writer.write(batch)
-        for stream, count in Counter(map(attrgetter("stream"), batch)).items():
-            tails[stream].added += count
-        for stream, row in {row.stream: row for row in batch}.items():
-            tails[stream].last = row
+        for row in batch:
+            tail = tails[row.stream]
+            tail.last = row
+            tail.added += 1
 
     def _save(self, tails: Iterable[_Tail], *, is_done: bool) -> None:
         """The cursors of all that was written; at the end also how files and folders were when they were read."""
+        self._writer.tally()
         for tail in tails:
             row = tail.last
             if row is not None:

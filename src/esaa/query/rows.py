@@ -6,8 +6,8 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection
 from hashlib import blake2b
-from operator import attrgetter, itemgetter
-from typing import NamedTuple
+from operator import itemgetter
+from struct import Struct
 
 import msgspec
 
@@ -34,6 +34,7 @@ NO_KEY = 0
 """The key of what has no id. (SQLite is given numbers sooner than nothing.)"""
 
 _CACHED_MAX = 50_000
+_unpacked = Struct(">q").unpack
 _INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
 _SET_ODD = "UPDATE events SET odd_ts = ? WHERE id = ?"
 _INSERT_WORDS = "INSERT INTO search(rowid, facets, words) VALUES (?, ?, ?)"
@@ -42,7 +43,7 @@ _COUNT_ABOUTS = "UPDATE abouts SET events = events + ? WHERE id = ?"
 _FIND_ABOUT = "SELECT id FROM abouts WHERE type IS ? AND actor IS ? AND phase IS ? AND agent IS ?"
 
 
-class Names(NamedTuple):
+class Names(msgspec.Struct, frozen=True, gc=False):
     """The number of a name, or of several that occur together, and its tokens in the full-text index."""
 
     number: int | None
@@ -63,13 +64,16 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     about: Names
     session: Names
     hour: int
-    keys: tuple[int, int, int]
+    event_key: int
+    correlation: int
+    causation: int
     odd_ts: str | None
 
 
 def id_key(text: str) -> int:
     """An id as a number of 64 bits, by which events are looked up and told apart."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+    number: int = _unpacked(blake2b(text.encode(), digest_size=8).digest())[0]
+    return number
 
 
 def has_abouts(facets: Collection[str]) -> bool:
@@ -90,6 +94,8 @@ class RowWriter:
         self._sessions: dict[tuple[int, str], Names] = {}
         self._hours: dict[str, int] = {}
         self._keys: dict[str, int] = {}
+        self._named: Counter[int | None] = Counter()
+        self._told: Counter[int | None] = Counter()
 
     def row(
         self, event: TrailEvent, entry: Entry, order: int, slot: tuple[int, bool], place: tuple[int, int, int, int]
@@ -116,16 +122,14 @@ class RowWriter:
             self._about.get(about) or self._new_about(about),
             self._sessions.get((stream, entry.session)) or self._new_session(stream, entry.session),
             self._hours.get(hour) or self._new_hour(hour),
-            (
-                event_key,
-                NO_KEY if correlation is None else keys.get(correlation) or self._new_key(correlation),
-                NO_KEY if causation is None else keys.get(causation) or self._new_key(causation),
-            ),
+            event_key,
+            NO_KEY if correlation is None else keys.get(correlation) or self._new_key(correlation),
+            NO_KEY if causation is None else keys.get(causation) or self._new_key(causation),
             None if slot[1] else event.ts,
         )
 
     def write(self, rows: list[Row]) -> None:
-        """Inserts the rows and counts them. Raises `IndexUnavailable` for too many of one time."""
+        """Inserts the rows, and counts them for `tally`. Raises `IndexUnavailable` for too many of one time."""
         events: list[tuple[object, ...]] = []
         words: list[tuple[int, str, str]] = []
         odd: list[tuple[str, int]] = []
@@ -137,8 +141,12 @@ class RowWriter:
             tie = 0 if slot > newest and slot not in ties else self._next_tie(slot, ties)
             ties[slot] = tie
             number = slot << TIE_BITS | tie
-            place = (row.segment, row.start, row.length)
-            events.append((number, row.stream, row.sequence, about.number, session.number, *row.keys, *place))
+            # fmt: off
+            events.append((
+                number, row.stream, row.sequence, about.number, session.number,
+                row.event_key, row.correlation, row.causation, row.segment, row.start, row.length,
+            ))
+            # fmt: on
             if row.odd_ts is not None:
                 odd.append((row.odd_ts, number))
             words.append((number, about.tokens + session.tokens, row.text))
@@ -148,14 +156,20 @@ class RowWriter:
         self._connection.executemany(_INSERT_EVENT, events)
         self._connection.executemany(_INSERT_WORDS, words)
         self._connection.executemany(_SET_ODD, odd)
-        tallies = Counter(map(attrgetter("hour"), rows))
-        tallies.update(map(attrgetter("session.number"), rows))
-        self._connection.executemany(_COUNT_NAMES, [(count, number) for number, count in tallies.items()])
-        abouts = Counter(map(attrgetter("about.number"), rows))
-        self._connection.executemany(_COUNT_ABOUTS, [(count, number) for number, count in abouts.items()])
+        self._named.update([row.hour for row in rows])
+        self._named.update([row.session.number for row in rows])
+        self._told.update([row.about.number for row in rows])
+
+    def tally(self) -> None:
+        """Adds up what was written, name by name: once at the end of a transaction."""
+        for statement, counted in ((_COUNT_NAMES, self._named), (_COUNT_ABOUTS, self._told)):
+            self._connection.executemany(statement, [(count, number) for number, count in counted.items()])
+            counted.clear()
 
     def forget(self) -> None:
-        """Forgets the numbers of names: those that a transaction gave are gone with it."""
+        """Forgets the numbers of names: those that a transaction gave are gone with it, and what was counted in it."""
+        self._named.clear()
+        self._told.clear()
         self._about.clear()
         self._sessions.clear()
         self._hours.clear()

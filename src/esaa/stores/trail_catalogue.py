@@ -42,18 +42,16 @@ class PartitionSummary(msgspec.Struct, kw_only=True):
     event_types: dict[str, int] = {}
     actors: list[str] = []
 
-    def add(self, events: Sequence[TrailEvent]) -> None:
-        """Counts more events, in their order."""
-        if not events:
-            return
+    def join(self, other: PartitionSummary) -> None:
+        """Counts what another summary counted after this one."""
         if not self.events:
-            self.first_sequence, self.first_timestamp = events[0].version, events[0].ts
-        self.events += len(events)
-        self.last_sequence, self.last_timestamp = events[-1].version, events[-1].ts
-        for name, count in Counter([event.fact.event_type for event in events]).items():
+            self.first_sequence, self.first_timestamp = other.first_sequence, other.first_timestamp
+        self.events += other.events
+        self.last_sequence, self.last_timestamp = other.last_sequence, other.last_timestamp
+        for name, count in other.event_types.items():
             self.event_types[name] = self.event_types.get(name, 0) + count
-        self.sessions = list(dict.fromkeys([*self.sessions, *(event.fact.session_id for event in events)]))
-        self.actors = list(dict.fromkeys([*self.actors, *(event.actor for event in events)]))
+        self.sessions = list(dict.fromkeys([*self.sessions, *other.sessions]))
+        self.actors = list(dict.fromkeys([*self.actors, *other.actors]))
 
 
 class DayIndex(msgspec.Struct, kw_only=True):
@@ -63,24 +61,37 @@ class DayIndex(msgspec.Struct, kw_only=True):
     issues: dict[str, dict[str, str | int]] = {}
 
 
+class _Fresh(msgspec.Struct):
+    """What was recorded into a partition since its summary was written, without the events themselves."""
+
+    first_id: str
+    summary: PartitionSummary
+    has_gaps: bool = False
+
+
 class Catalogue:
     """Keeps the summaries of the partitions that are recorded to."""
 
     def __init__(self, store: TrailStore) -> None:
         self._store = store
-        self._pending: dict[Path, list[TrailEvent]] = {}
+        self._pending: dict[Path, _Fresh] = {}
         self._next = 0.0
 
     def note(self, stream: str, events: Sequence[TrailEvent]) -> None:
         """Takes note of events that were just appended."""
-        place = ("", "")
-        pending: list[TrailEvent] = []
+        if not events:
+            return
+        folders: dict[tuple[str, str], list[TrailEvent]] = {}
         for event in events:
-            if (event.ts[:10], event.fact.session_id) != place:
-                place = (event.ts[:10], event.fact.session_id)
-                folder = self._store.folder_of(stream, event.ts, event.fact.session_id)
-                pending = self._pending.setdefault(folder, [])
-            pending.append(event)
+            folders.setdefault((event.ts[:10], event.fact.session_id), []).append(event)
+        for (_, session_id), some in folders.items():
+            folder = self._store.folder_of(stream, some[0].ts, session_id)
+            known, summary = self._pending.get(folder), summary_of(some)
+            if known is None:
+                self._pending[folder] = _Fresh(first_id=some[0].event_id, summary=summary)
+            else:
+                known.has_gaps |= known.summary.last_sequence + 1 != summary.first_sequence
+                known.summary.join(summary)
         now = time.monotonic()
         if now >= self._next:
             self.flush()
@@ -95,8 +106,8 @@ class Catalogue:
         lock = self._store.disposable("locks/catalogue.lock")
         try:
             with writer_lock(lock, timeout_s=1, what="another recorder"):
-                for folder, events in pending.items():
-                    summary = self._brought_up(folder, events)
+                for folder, fresh in pending.items():
+                    summary = self._brought_up(folder, fresh)
                     if is_date(folder.parent.name):
                         days.setdefault(folder.parent, []).append(summary)
                 for folder, summaries in days.items():
@@ -104,16 +115,17 @@ class Catalogue:
         except StoreLocked:
             self._pending = pending | self._pending
 
-    def _brought_up(self, folder: Path, events: list[TrailEvent]) -> PartitionSummary:
-        """The summary with the new events; counted anew where it does not end right before them."""
+    def _brought_up(self, folder: Path, fresh: _Fresh) -> PartitionSummary:
+        """The summary with what is fresh; counted anew where it does not end right before that."""
         path = folder / METADATA
-        summary = read_summary(path)
-        if summary is not None and summary.last_sequence + 1 == events[0].version:
-            summary.add(events)
-        elif summary is None and _begins_with(folder, events[0]):
-            summary = PartitionSummary(stream=stream_of(events[0]), issue_key=events[0].fact.issue_key)
-            summary.add(events)
-        elif summary is None or summary.last_sequence < events[-1].version:
+        summary, added = read_summary(path), fresh.summary
+        if fresh.has_gaps:
+            summary = summarise(folder)
+        elif summary is not None and summary.last_sequence + 1 == added.first_sequence:
+            summary.join(added)
+        elif summary is None and _begins_with(folder, fresh.first_id):
+            summary = added
+        elif summary is None or summary.last_sequence < added.last_sequence:
             summary = summarise(folder)
         self._replace(path, summary)
         return summary
@@ -149,26 +161,38 @@ def read_summary(path: Path) -> PartitionSummary | None:
         return None
 
 
-def _begins_with(folder: Path, event: TrailEvent) -> bool:
+def summary_of(events: Sequence[TrailEvent]) -> PartitionSummary:
+    """The summary of some events of one partition, of which there is at least one."""
+    first, last = events[0], events[-1]
+    return PartitionSummary(
+        stream=stream_of(first),
+        issue_key=first.fact.issue_key,
+        sessions=list(dict.fromkeys([event.fact.session_id for event in events])),
+        events=len(events),
+        first_sequence=first.version,
+        last_sequence=last.version,
+        first_timestamp=first.ts,
+        last_timestamp=last.ts,
+        event_types=dict(Counter([event.fact.event_type for event in events])),
+        actors=list(dict.fromkeys([event.actor for event in events])),
+    )
+
+
+def _begins_with(folder: Path, event_id: str) -> bool:
     """True where the event is the first of a partition that has one file."""
     paths = [path for path in folder.iterdir() if kind_of(path) is not None]
     kind = kind_of(paths[0]) if len(paths) == 1 else None
     line = None if kind is None else first_line(paths[0], kind)
-    return line is not None and event.event_id.encode() in line
+    return line is not None and event_id.encode() in line
 
 
 def summarise(folder: Path) -> PartitionSummary:
     """The summary of a partition, counted from its events."""
     vocabulary = TrailVocabulary()
-    summary = PartitionSummary(stream=GLOBAL, issue_key=None)
     events: list[TrailEvent] = []
     for path in folder.iterdir():
         kind = kind_of(path)
         if kind is not None:
             events += [vocabulary.decode(line) for line in stored_lines(path, kind)]
     events.sort(key=lambda one: one.version)
-    if events:
-        summary.issue_key = events[0].fact.issue_key
-        summary.stream = stream_of(events[0])
-    summary.add(events)
-    return summary
+    return summary_of(events) if events else PartitionSummary(stream=GLOBAL, issue_key=None)

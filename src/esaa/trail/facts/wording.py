@@ -23,11 +23,14 @@ T = TypeVar("T")
 def line(text: str) -> str:
     """A whole summary: control characters become spaces, and what is too long ends in an ellipsis."""
     shown = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
-    return _cut(shown.strip(), LINE_MAX)
+    shown = shown.strip()
+    return shown if len(shown) <= LINE_MAX else _cut(shown, LINE_MAX)
 
 
 def brief(text: str) -> str:
     """The first line of a text, cut where it is long."""
+    if len(text) <= _BRIEF_MAX and text.isprintable():
+        return text.strip()
     # Only the start of a text of any length is looked at.
     lines = text[: 4 * LINE_MAX].strip().splitlines()
     return _cut(lines[0].rstrip(), _BRIEF_MAX) if lines else ""
@@ -37,7 +40,7 @@ def told(template: str, value: T | UnsetType | None, form: Callable[[T], str] | 
     """The template with the value in the place of `{}`; nothing where there is no value. Texts are made brief."""
     if value is None or value is UNSET or value == "":
         return ""
-    return template.format(brief(str(value)) if form is None else form(value))
+    return template.replace("{}", brief(str(value)) if form is None else form(value))
 
 
 def counted(number: int, noun: str) -> str:
