@@ -49,6 +49,10 @@ class LineReader(Protocol):
         """True for a line that could be told in advance, byte for byte; it is then not parsed, nor fed."""
         ...
 
+    def knows(self, line: bytes) -> bool:
+        """True for a line, as an encoder writes it, whose envelope holds nothing new; it is then not fed."""
+        ...
+
 
 def audit_lines(
     lines: Iterable[bytes], line_bytes_max: int, reader: LineReader, *, before: str | None = None
@@ -74,9 +78,11 @@ def audit_lines(
             leaf = sha256(b"\x00" + line).hexdigest()
             last_number = number
             continue
+        is_plain = False
         try:
             value: Any = decode(line)
-            if encode(value) != line or len(line) > line_bytes_max:
+            is_plain = encode(value) == line and len(line) <= line_bytes_max
+            if not is_plain:
                 value = loads_strict(line.rstrip(b"\r"), bytes_max=line_bytes_max)
         except (msgspec.DecodeError, NotStrict, UnicodeDecodeError, ValueError, OverflowError, RecursionError):
             value = _strictly(line, number, line_bytes_max, audit)
@@ -93,7 +99,8 @@ def audit_lines(
                 _add(audit, number, "CHAIN_BROKEN", "prev_hash is missing after chained lines")
             elif foreign.has_begun or "event_hash" in value or value.get("action") == "chain.anchor":
                 foreign.check(value, number, audit)
-            reader.feed(value, number)
+            if not is_plain or not reader.knows(line):
+                reader.feed(value, number)
         else:
             reader.skip()
             if value is not _BAD:

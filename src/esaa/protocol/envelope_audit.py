@@ -18,6 +18,7 @@ from esaa.protocol.wire import WRITABLE
 
 LOG = "activity.jsonl"
 FINDINGS_MAX = 1000
+_SOUND_ACTS_MAX = 1000
 RESTORE = "Restore the log from a copy that verifies; never edit it."
 
 _CLOSING = (
@@ -43,7 +44,7 @@ class EnvelopeAudit:
     def __init__(self, rules: Governance | None) -> None:
         self.findings: list[Finding] = []
         self._expected = 1
-        self._last_ts = ""
+        self._last_ts = b""
         self._unusual_ids: set[str] = set()
         self._unusual_seqs: set[int] = set()
         self._counts: dict[Severity, int] = {}
@@ -53,6 +54,7 @@ class EnvelopeAudit:
         self._sound_shape: dict[str, tuple[object, ...]] = {}
         self._rules = rules
         self._authority: dict[tuple[str, str], str | None] = {}
+        self._sound_acts: set[bytes] = set()
 
     def skip(self) -> None:
         """A line that is no JSON object takes one seq."""
@@ -70,7 +72,7 @@ class EnvelopeAudit:
             self._version,
             seq,
             seq,
-            self._last_ts.encode(),
+            self._last_ts,
             _CLOSING,
         )
         tail = b'","prev_hash":"%b"}' % leaf.encode()
@@ -78,6 +80,25 @@ class EnvelopeAudit:
         if not (len(cause) == _SEQ_DIGITS and cause.isdigit() and line.startswith(head) and line.endswith(tail)):
             return False
         self._expected = seq + 1
+        return True
+
+    def knows(self, line: bytes) -> bool:
+        """True for a line in its place, of a time that does not go back, whose actor may do what it says.
+
+        Asked only of lines as an encoder writes them, so each key stands once and nothing else is spelt like this.
+        """
+        seq = self._expected
+        head = b'{"schema_version":"%b","event_id":"EV-%08d","event_seq":%d,"ts":"' % (self._version, seq, seq)
+        if not line.startswith(head) or self._unusual_ids:
+            return False
+        end = line.find(b'"', len(head))
+        ts = line[len(head) : end]
+        if ts != self._last_ts and (ts < self._last_ts or b"\\" in ts):
+            return False
+        if line[end : line.find(b',"payload":{', end)] not in self._sound_acts:
+            return False
+        self._expected = seq + 1
+        self._last_ts = ts
         return True
 
     def feed(self, event: dict[str, Any], line: int) -> None:
@@ -97,22 +118,28 @@ class EnvelopeAudit:
         if isinstance(event_id, str) and (event_id != f"EV-{seq:08d}" or event_id in self._unusual_ids):
             self._check_id(event_id, seq, line, own)
         if isinstance(ts, str):
-            if ts < self._last_ts:
-                self._check_time(ts, line, own)
-            self._last_ts = ts
+            if ts.encode() < self._last_ts:
+                self._check_time(ts, self._last_ts.decode(), line, own)
+            self._last_ts = ts.encode()
         action, actor = event.get("action"), event.get("actor")
         if not isinstance(action, str):
             return
         if action in _STATELESS:
             self._check_stateless(action, event, line)
-        if self._rules is not None and isinstance(actor, str):
-            who = (actor, action)
-            if who not in self._authority:
-                self._authority[who] = _usurps(actor, action, self._rules)
-            usurped = self._authority[who]
+        if isinstance(actor, str):
+            usurped = self._usurpation(actor, action)
             if usurped is not None:
                 hint = "Ask who wrote to the log past the orchestrator."
                 self._add("AUTHORITY_VIOLATION", line, usurped, hint)
+
+    def _usurpation(self, actor: str, action: str) -> str | None:
+        """Why an actor may not have written an action, or None; judged once for the two."""
+        who = (actor, action)
+        if who not in self._authority:
+            usurped = self._authority[who] = None if self._rules is None else _usurps(actor, action, self._rules)
+            if usurped is None and action not in _STATELESS and len(self._sound_acts) < _SOUND_ACTS_MAX:
+                self._sound_acts.add(b'","actor":%b,"action":%b' % tuple(map(msgspec.json.encode, who)))
+        return self._authority[who]
 
     def _check_stateless(self, action: str, event: dict[str, Any], line: int) -> None:
         """Does the decoder's work for the actions that the audit of meaning passes over."""
@@ -154,9 +181,9 @@ class EnvelopeAudit:
         self._unusual_ids.add(event_id)
         self._unusual_seqs.add(seq)
 
-    def _check_time(self, ts: str, line: int, own: bool) -> None:
-        if ts.endswith("Z") == self._last_ts.endswith("Z"):
-            text = f"ts {ts[:40]} is before {self._last_ts[:40]}, the time of the event before"
+    def _check_time(self, ts: str, last: str, line: int, own: bool) -> None:
+        if ts.endswith("Z") == last.endswith("Z"):
+            text = f"ts {ts[:40]} is before {last[:40]}, the time of the event before"
             self._add("TIME_GOES_BACK", line, text, "The order is the seq's.", "error" if own else "warning")
 
     def _add(self, code: str, line: int, message: str, hint: str, severity: Severity = "error") -> None:

@@ -134,9 +134,11 @@ class TaskTable:
         self._tasks[ordinal] = task
         self._canonical[ordinal] = None
         self._pretty[ordinal] = None
-        if before.status != task.status or before.task_kind != task.task_kind:
+        if before.task_kind != task.task_kind:
             self._count(before, -1)
             self._count(task, 1)
+        elif before.status != task.status:
+            self._move(task.task_id, before.status, task.status)
 
     def canonical_texts(self) -> list[bytes]:
         """The canonical JSON of each task, from the cache where it has not changed."""
@@ -196,6 +198,17 @@ class TaskTable:
             task = _TASK.decode(text)
             self._tasks[ordinal] = task
         return task
+
+    def _move(self, task_id: str, before: str, status: str) -> None:
+        by_status = self.by_status
+        by_status[status] = by_status.get(status, 0) + 1
+        left = by_status[before] = by_status[before] - 1
+        if not left:
+            del by_status[before]
+        if status == "done":
+            self.unfinished.pop(task_id, None)
+        elif before == "done":
+            self.unfinished[task_id] = None
 
     def _count(self, task: Task, step: int) -> None:
         by_status, by_kind = self.by_status, self.by_kind
