@@ -31,6 +31,10 @@ class _Reader:
         """Foresees nothing."""
         return False
 
+    def knows(self, line: bytes) -> bool:
+        """Knows nothing."""
+        return False
+
     def skip(self) -> None:
         """A line that is none."""
         self.seen.append(None)

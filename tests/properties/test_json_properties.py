@@ -101,6 +101,10 @@ class _Nobody:
         """Foresees nothing."""
         return False
 
+    def knows(self, line: bytes) -> bool:
+        """Knows nothing."""
+        return False
+
     def skip(self) -> None:
         """Sees none."""
 

@@ -61,6 +61,10 @@ class EnvelopeAudit:
         """No line of a trail can be told in advance."""
         return False
 
+    def knows(self, line: bytes) -> bool:
+        """Every line of a trail is read."""
+        return False
+
     def _check_time(self, event: dict[str, Any], line: int) -> None:
         ts = event["timestamp"]
         moment = parse_time(ts) if isinstance(ts, str) else None
