@@ -2,7 +2,7 @@
 #   make demo    a whole governed project, from init to a finished, verified tree
 #   make test    every test
 .DELETE_ON_ERROR:
-.PHONY: demo test check format bench docs lock clean
+.PHONY: demo test check format bench assure docs lock clean
 
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(name))))
 VENV ?= .venv
@@ -30,6 +30,11 @@ format: $(VENV)/.developing
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench
+
+# The full form takes up to an hour; QUICK=1 takes the short form that the tests run.
+assure: $(VENV)/.developing
+	$(BIN)/python tools/system_tools.py
+	$(BIN)/python -m assure $(if $(QUICK),--quick)
 
 docs: $(VENV)/.installed
 	$(BIN)/python tools/make_docs.py
