@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -87,3 +88,38 @@ def test_no_depth_raises_anything_else(inner: bytes, wrap: tuple[bytes, bytes]) 
             outcomes.add("refused")
 
     assert "refused" in outcomes
+
+
+def test_refusal_is_short_whatever_was_sent() -> None:
+    key = b'"' + b"\x7f" * 1_000_000 + b'":1'
+    with pytest.raises(NotStrict, match="stands twice") as refused:
+        loads_strict(b"{" + key + b"," + key + b"}")
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [b"1, ", b"1.0, ", b'{"a": 1}, ', b"{}, ", b"[[]], ", b'"a:b{[", ', b'"\\u0041", ', b'{"a": {"b": [1]}}, '],
+)
+@pytest.mark.parametrize("end", [b"1]", b"1"], ids=["whole", "broken"])
+def test_no_value_of_a_mebibyte_takes_long(unit: bytes, end: bytes) -> None:
+    data = b"[" + unit * (1024 * 1024 // len(unit)) + end
+    started = time.process_time()
+    try:
+        loads_strict(data, depth_max=64)
+        assert end == b"1]"
+    except NotStrict:
+        assert end == b"1"
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"a": 1, "b": {"a": 2}}', b'{"a:": "b:{[", "c" : [{"a:":1}]}', b'[{"a" :"\\":"},{"a":"\\\\"}]', b'{"\\"": ":"}'],
+)
+def test_keys_and_colons_in_texts_are_told_apart(data: bytes) -> None:
+    assert loads_strict(data) == json.loads(data)
+    with pytest.raises(NotStrict, match="stands twice"):
+        loads_strict(b'{"x": ' + data + b', "x": 1}')
+    with pytest.raises(NotStrict, match="stands twice"):
+        loads_strict(b'{"x": 1, "y": ' + data + b', "\\u0078": 1}')

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from esaa.kernel import strict_json
 from esaa.kernel.canonical import canonical, compact, pretty
 from esaa.kernel.line_audit import audit_lines
 from esaa.kernel.strict_json import NotStrict, loads_strict
@@ -91,6 +92,23 @@ def test_key_that_stands_twice_is_never_read(value: dict[str, Any], data: st.Dat
     except NotStrict:
         return
     raise AssertionError(f"read as {found!r}")
+
+
+@_STABLE
+@given(JSON, st.sampled_from([(",", ":"), (" ,\n", "\t: ")]), st.lists(_TOKENS, max_size=2).map("".join), st.data())
+def test_quick_and_slow_reading_agree(value: Any, separators: tuple[str, str], noise: str, data: st.DataObject) -> None:
+    text = json.dumps(value, separators=separators)
+    at = data.draw(st.integers(0, len(text)))
+    damaged = (text[:at] + noise + text[at:]).encode()
+
+    outcomes = []
+    for read in (loads_strict, strict_json._loads_slowly):
+        try:
+            outcomes.append(repr(read(damaged)))
+        except NotStrict:
+            outcomes.append("refused")
+
+    assert outcomes[0] == outcomes[1]
 
 
 class _Nobody:
