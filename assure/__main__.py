@@ -20,7 +20,7 @@ import msgspec
 
 from assure.figure import Figure, Scope
 
-AREAS: tuple[str, ...] = ()
+AREAS: tuple[str, ...] = ("determinism",)
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 
 RESULTS = Path(__file__).resolve().parents[1] / "bench" / "assurance.json"
