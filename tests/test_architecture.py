@@ -15,7 +15,8 @@ PACKAGE = ROOT / "src" / "esaa"
 
 RINGS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "version"}),
-    frozenset({"kernel", "contracts", "demos"}),
+    frozenset({"kernel"}),
+    frozenset({"contracts", "demos"}),
     frozenset({"protocol", "trail"}),
     frozenset({"history", "audit"}),
     frozenset({"stores"}),

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from esaa.contracts.load import parse_governance
-from esaa.contracts.strict_yaml import loads_yaml
+from esaa.kernel.strict_yaml import loads_yaml
 from esaa.errors import ContractError
 from esaa.stores.contracts import shipped_files
 

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 from esaa.contracts.parcer import ParcerProfile
 from esaa.contracts.storage import ENVELOPE_FIELDS
-from esaa.contracts.strict_yaml import PlainValue
 from esaa.contracts.swarm import ORCHESTRATOR
 from esaa.contracts.values import RESERVED_ACTIONS, ContractFinding
+from esaa.kernel.strict_yaml import PlainValue
 
 ORCHESTRATOR_PROFILE = "orchestrator-runtime"
 SCHEMA_DEPTH_MAX = 64

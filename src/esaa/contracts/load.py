@@ -19,10 +19,10 @@ from esaa.contracts.orchestrator import OrchestratorContract
 from esaa.contracts.parcer import ParcerProfile
 from esaa.contracts.runtime import RuntimePolicy
 from esaa.contracts.storage import StoragePolicy
-from esaa.contracts.strict_yaml import NotStrictYaml, loads_yaml
 from esaa.contracts.swarm import SwarmRegistry
 from esaa.contracts.values import ContractFinding
 from esaa.errors import ContractError
+from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
 
 AGENT_FILE = "AGENT_CONTRACT.yaml"
 ORCHESTRATOR_FILE = "ORCHESTRATOR_CONTRACT.yaml"

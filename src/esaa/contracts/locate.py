@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from esaa.contracts.strict_yaml import PlainValue
+from esaa.kernel.strict_yaml import PlainValue
 
 _AT = re.compile(r"(?P<what>.*?)(?P<key> - at `key` in `\$(?P<in>.*)`| - at `\$(?P<at>.*)`)?", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<how>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)

@@ -19,10 +19,10 @@ from typing import IO, Annotated, Any
 
 import msgspec
 
-from esaa.contracts.strict_yaml import NotStrictYaml, loads_yaml
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut, UsageError
 from esaa.history.replay_plan import ReplayStep
 from esaa.kernel.strict_json import NotStrict, loads_strict
+from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
 from esaa.runtime.replay_handlers import Handler, HandlerRegistry, Outcome, ReplayContext
 from esaa.trail.event import stream_of
 from esaa.trail.types import EventTypes

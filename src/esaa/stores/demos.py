@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from esaa.contracts.strict_yaml import loads_yaml
 from esaa.errors import NotFound
+from esaa.kernel.strict_yaml import loads_yaml
 
 
 class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

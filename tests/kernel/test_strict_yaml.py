@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esaa.contracts.strict_yaml import DEPTH_MAX, NotStrictYaml, PlainValue, loads_yaml
+from esaa.kernel.strict_yaml import DEPTH_MAX, NotStrictYaml, PlainValue, loads_yaml
 
 
 @pytest.fixture(params=["c", "python"])
