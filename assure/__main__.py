@@ -20,7 +20,10 @@ import msgspec
 
 from assure.figure import Figure, Scope
 
-AREAS: tuple[str, ...] = ("determinism",)
+AREAS: tuple[str, ...] = (
+    "coverage",
+    "determinism",
+)
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 
 RESULTS = Path(__file__).resolve().parents[1] / "bench" / "assurance.json"

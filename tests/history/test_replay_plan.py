@@ -39,7 +39,7 @@ def wrote(path: str = "src/a.py", **more: Any) -> Act:
 
 
 def begun_tests(**more: Any) -> Act:
-    return "TestRunStarted", {"test_suite": "unit", **more}
+    return "TestRunStarted", {"test_suite": "unit"} | more
 
 
 def situation(**fields: Any) -> Situation:
@@ -288,6 +288,17 @@ def test_event_that_an_event_caused_tells_how_it_ended() -> None:
         happened(3, *ended(8), causation_id=event_id(2)),
         happened(4, *ended(9), causation_id=event_id(1)),
         happened(5, *ended(1), causation_id=event_id(1)),
+    ]
+    found = recorded_results(pairs(events))
+    assert {start: one.event.version for start, one in found.items()} == {event_id(2): 3, event_id(1): 4}
+
+
+def test_end_that_names_its_beginning_counts_though_it_speaks_of_another_thing() -> None:
+    events = [
+        happened(1, *begun_tests()),
+        happened(2, *begun_tests(test_suite="integration")),
+        happened(3, *ended(8), causation_id=event_id(2)),
+        happened(4, *ended(9)),
     ]
     found = recorded_results(pairs(events))
     assert {start: one.event.version for start, one in found.items()} == {event_id(2): 3, event_id(1): 4}

@@ -40,6 +40,25 @@ class _Reader:
         self.seen.append(None)
 
 
+class _Clairvoyant(_Reader):
+    """Foresees and knows what it was told to, and notes what it is asked."""
+
+    def __init__(self, foreseen: set[int], known: set[int]) -> None:
+        super().__init__()
+        self.foreseen = foreseen
+        self.known = known
+        self.leaves: list[str] = []
+
+    def foresees(self, line: bytes, leaf: str) -> bool:
+        """Foresees by the line's number."""
+        self.leaves.append(leaf)
+        return json.loads(line)["n"] in self.foreseen
+
+    def knows(self, line: bytes) -> bool:
+        """Knows by the line's number."""
+        return json.loads(line)["n"] in self.known
+
+
 def _audit(lines: list[bytes], line_bytes_max: int = MAX) -> LineAudit:
     return audit_lines(lines, line_bytes_max, _Reader())
 
@@ -75,6 +94,38 @@ def test_reader_sees_every_line_but_the_blank_ones_and_is_told_of_those_that_are
 
     assert reader.seen == [1, None, 4, None]
     assert (audit.lines, audit.events) == (6, 4)
+
+
+def test_what_the_reader_foresees_or_knows_is_not_fed_and_stays_a_link_of_the_chain() -> None:
+    lines = _chain(*BODIES)
+    reader = _Clairvoyant(foreseen={2, 3}, known={4})
+
+    audit = audit_lines(lines, MAX, reader)
+
+    assert reader.seen == [1, 2, 6]
+    assert reader.leaves == [leaf_hash(line) for line in lines[1:5]], (
+        "asked from the first link on, with the leaf before"
+    )
+    assert audit.findings == []
+    assert (audit.lines, audit.events, audit.leaf_hash) == (6, 6, leaf_hash(lines[-1]))
+
+
+def test_break_behind_a_foreseen_line_is_placed_at_it_and_a_known_line_is_linked_all_the_same() -> None:
+    lines = _chain(*BODIES)
+    lines[4] = lines[4].replace(leaf_hash(lines[3]).encode(), b"0" * 64)
+
+    audit = audit_lines(lines, MAX, _Clairvoyant(foreseen={3}, known={4}))
+
+    assert [(one.line, one.code) for one in audit.findings] == [(4, "CHAIN_BROKEN"), (5, "CHAIN_BROKEN")]
+
+
+def test_known_line_with_spaces_is_fed() -> None:
+    lines = _chain(*BODIES[:3], separators=(", ", ": "))
+    reader = _Clairvoyant(foreseen=set(), known={0, 1, 2})
+
+    audit_lines(lines, MAX, reader)
+
+    assert reader.seen == [1, 2, 3]
 
 
 def test_empty_log_has_no_end() -> None:

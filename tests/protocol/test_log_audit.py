@@ -22,6 +22,7 @@ from esaa.protocol.facts import (
     ForeignRecorded,
     RunEnded,
     TaskAmended,
+    TaskClaimed,
     TaskCreated,
     VerificationPassed,
     VerificationStarted,
@@ -520,6 +521,43 @@ def test_closing_line_in_its_place_is_foreseen_and_any_other_is_not() -> None:
         if foreseen:
             audit.feed(json.loads(WIRE.encode(record(created("T-2"), 3))), 3)
             assert audit.findings == []
+
+
+def test_line_in_its_place_by_an_actor_who_may_write_it_is_known_and_any_other_is_not() -> None:
+    first = record(TaskClaimed(task_id="T-1", prior_status="todo"), 1, actor=IMPL)
+    right = msgspec.structs.replace(first, version=2, event_id="EV-00000002", ts="2026-03-01T12:00:01Z")
+    spaced = WIRE.encode(right).replace(b'"ts":', b'"ts": ')
+    lines = {
+        "right": (WIRE.encode(right), True),
+        "the same time": (WIRE.encode(msgspec.structs.replace(right, ts=first.ts)), True),
+        "seq": (WIRE.encode(msgspec.structs.replace(right, version=3)), False),
+        "id": (WIRE.encode(msgspec.structs.replace(right, event_id="EV-00000003")), False),
+        "earlier": (WIRE.encode(msgspec.structs.replace(right, ts="2026-02-28T12:00:00Z")), False),
+        "escaped time": (WIRE.encode(msgspec.structs.replace(right, ts="2026-03-02\n")), False),
+        "another actor": (WIRE.encode(msgspec.structs.replace(right, actor=MONITOR)), False),
+        "another action": (WIRE.encode(record(created("T-2"), 2)), False),
+        "another version": (WIRE.encode(msgspec.structs.replace(right, schema_version="0.4.1")), False),
+        "space": (spaced, False),
+    }
+    for name, (line, is_known) in lines.items():
+        audit = EnvelopeAudit(governance())
+        audit.feed(json.loads(WIRE.encode(first)), 1)
+        assert audit.knows(line) is is_known, name
+        following = msgspec.structs.replace(right, version=3, event_id="EV-00000003", ts="2026-03-03T12:00:00Z")
+        audit.feed(json.loads(WIRE.encode(following)), 3)
+        # What was known was counted, and its time too; what was not known left no trace.
+        assert [one.code for one in audit.findings] == ([] if is_known else ["EVENT_SEQ_INVALID"]), name
+
+
+def test_no_line_is_known_after_ids_that_were_not_the_usual_ones() -> None:
+    claims = [record(TaskClaimed(task_id="T-1", prior_status="todo"), version, actor=IMPL) for version in (1, 2)]
+    audit = EnvelopeAudit(governance())
+
+    audit.feed(json.loads(WIRE.encode(msgspec.structs.replace(claims[0], event_id="EV-00000002"))), 1)
+
+    assert not audit.knows(WIRE.encode(claims[1]))
+    audit.feed(json.loads(WIRE.encode(claims[1])), 2)
+    assert "EVENT_ID_DUPLICATE" in [one.code for one in audit.findings]
 
 
 def test_payload_that_was_sound_once_is_not_looked_at_again_and_another_one_is() -> None:
