@@ -136,3 +136,10 @@ def test_what_json_can_say_is_read_the_same(value: PlainValue) -> None:
     text = json.dumps(value)
     if "\\ud" not in text:
         assert loads_yaml(text) == value
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize("text", ["\udcff", "a: \ud800", "a\udcff: 1", "# \udfff"])
+def test_bytes_that_were_no_text_are_refused(text: str) -> None:
+    with contextlib.suppress(NotStrictYaml):
+        loads_yaml(text)

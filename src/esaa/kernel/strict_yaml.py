@@ -40,6 +40,8 @@ def loads_yaml(text: str) -> PlainValue:
         raise NotStrictYaml(f"not YAML, {str(error).splitlines()[0]}") from None
     except OverflowError:  # the Python parser, for an escape beyond the last code point
         raise NotStrictYaml("not YAML, an escape is no character") from None
+    except UnicodeEncodeError:  # bytes of the environment that are no UTF-8 arrive so
+        raise NotStrictYaml("a lone surrogate is not text") from None
 
 
 class _Frame:
