@@ -108,27 +108,32 @@ def open_trail(
     """
     # Loaded here: who claims a task pays for no trail.
     from esaa.runtime.trail import Trail, random_id
+    from esaa.stores.subject_keys import SubjectKeys
     from esaa.stores.trail import TrailStore
     from esaa.stores.trail_layout import base_folder
     from esaa.stores.trail_types import load_types
+    from esaa.trail.erasable import ErasableFields
 
     settings = config or load_config()
     trail_settings = load_trail_settings(root, settings)
     base = base_folder(root, trail_settings.storage.base_path)
+    types, medium = load_types(base), disk or Disk()
+    ErasableFields(trail_settings.privacy.erasable, types)
     return Trail(
         root=root,
         settings=trail_settings,
-        types=load_types(base),
+        types=types,
         store=TrailStore(
             base,
             trail_settings.storage,
-            disk or Disk(),
+            medium,
             lock_timeout_s=settings.lock_timeout_s,
             lines_cached_max=trail_settings.performance.cache_recent_events,
         ),
         clock=clock or SystemClock(),
         new_id=new_id or random_id,
         secret=state_key(Path(settings.config_dir)),
+        subject_keys=SubjectKeys(base, Path(settings.config_dir), medium),
     )
 
 

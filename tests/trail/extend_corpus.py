@@ -15,8 +15,10 @@ from typing import Any
 
 import msgspec
 
-from esaa.kernel.canonical import pretty
+from esaa.kernel.canonical import compact, pretty
 from esaa.kernel.chain import leaf_hash
+from esaa.kernel.commitment import commit
+from esaa.kernel.erasable import PLACEHOLDER, Erasable
 from esaa.kernel.recorded import Recorded
 from esaa.trail.event import Actor, GateFinding, Origin, Redaction, Source, TrailEvent, Witnessed
 from esaa.trail.evolve import PROJECTION_VERSION, evolve
@@ -92,6 +94,10 @@ def main() -> int:
             event = example(name, len(lines) + 1, leaf_hash(lines[-1]) if lines else None)
             lines.append(TrailVocabulary().encode(event))
             file.write(lines[-1] + b"\n")
+        if not any(b'"erasable":[' in line for line in lines):
+            lines.append(TrailVocabulary().encode(withheld(len(lines) + 1, leaf_hash(lines[-1]))))
+            file.write(lines[-1] + b"\n")
+            missing.append("CommentPosted")
     STATE.write_bytes(pretty(folded(lines)) + b"\n")
     print(f"{len(missing)} lines added, {len(lines)} in all")
     return 0
@@ -120,6 +126,19 @@ def example(name: str, number: int, prev_hash: str | None) -> TrailEvent:
         prev_hash=prev_hash,
         fact=msgspec.structs.replace(seen, **RARE[(number - 1) % len(RARE)]),
     )
+
+
+def withheld(number: int, prev_hash: str) -> TrailEvent:
+    """A comment of which the text lies beside the trail."""
+    event = example("CommentPosted", number, prev_hash)
+    note = Erasable(
+        path="/comment_body",
+        commitment=commit(b"\x05" * 32, compact(EXAMPLES["CommentPosted"]["comment_body"])),
+        bytes=len(compact(EXAMPLES["CommentPosted"]["comment_body"])),
+        subject="customer-4711",
+    )
+    metadata = raw_metadata(EXAMPLES["CommentPosted"] | {"comment_body": PLACEHOLDER})
+    return msgspec.structs.replace(event, fact=msgspec.structs.replace(event.fact, metadata=metadata, erasable=(note,)))
 
 
 def identifier(number: int) -> str:

@@ -20,6 +20,7 @@ from esaa.runtime.git_state import GitState, git_state
 from esaa.runtime.scopes import Scopes, current_frame
 from esaa.runtime.trail import Trail
 from esaa.runtime.trail_states import TrailStates
+from esaa.runtime.withholding import Withholding
 from esaa.runtime.write_behind import WriteBehind
 from esaa.stores.recovery import TailRepair
 from esaa.stores.trail_catalogue import Catalogue
@@ -70,6 +71,7 @@ class TrailRecorder(Scopes):
         self.session_id = session_id
         self.states = TrailStates(trail)
         self.catalogue = Catalogue(trail.store)
+        self._withholding = Withholding(trail)
         self._now = trail.clock.now
         self._new_id = trail.new_id
         self._sessions: dict[str, str] = {}
@@ -94,9 +96,13 @@ class TrailRecorder(Scopes):
         correlation_id: str | None = None,
         causation_id: str | None = None,
         codebase_state: str | None = None,
+        erasable: Sequence[str] = (),
+        subject: str | None = None,
     ) -> str:
         """Records one event and returns its id. The same id with the same content again changes nothing.
 
+        `erasable` names fields whose values lie beside the trail, where `esaa erase` can destroy them; `subject` is
+        whom they are about, by a pseudonym.
         Raises `EventRefused` where the quality gates of a strict store refuse it, `CommandConflict` where the id is
         taken by another event, and what the store raises.
         """
@@ -111,6 +117,8 @@ class TrailRecorder(Scopes):
             correlation_id=correlation_id,
             causation_id=causation_id,
             codebase_state=codebase_state,
+            erasable=tuple(erasable),
+            subject=subject,
         )
         with self._lock:
             prepared = self._prepared(proposal, self._now())
@@ -171,6 +179,7 @@ class TrailRecorder(Scopes):
             self._lift(proposal, proposal.metadata)
         self._fill_in(proposal)
         prepared = prepare(proposal, self.trail.types, now, self._new_id(), validate=validation.validate_on_write)
+        prepared = self._withholding.withheld(proposal, prepared)
         unknown: tuple[GateFinding, ...] = ()
         if prepared.draft.fact.session_id != self.session_id:
             unknown = self._unknown_session(proposal.event_type, prepared.draft.fact)
@@ -182,7 +191,7 @@ class TrailRecorder(Scopes):
             if not is_uuid(fact.session_id):
                 fact = msgspec.structs.replace(fact, session_id=self._session_of(fact.issue_key or GLOBAL))
             draft = msgspec.structs.replace(prepared.draft, fact=fact)
-            return Prepared(draft=draft, findings=findings, is_id_given=prepared.is_id_given)
+            return msgspec.structs.replace(prepared, draft=draft, findings=findings, fact=None)
         return prepared
 
     def _lift(self, proposal: Proposal, metadata: Mapping[str, Any]) -> None:
@@ -265,10 +274,16 @@ class TrailRecorder(Scopes):
         fresh: Sequence[TrailEvent] = ()
         for stream, group in streams.items():
             given = [str(one.draft.event_id) for one in group if one.is_id_given]
+            withheld = [one for one in group if one.contents]
+            if withheld:
+                self._keep(stream, withheld)
             appended = self.trail.store.stream(stream).append([one.draft for one in group], given_ids=given)
             notices += [self._record_repair(stream, repair) for repair in appended.repairs]
             fresh = appended.events
             facts = [one.fact for one in group]
+            for one in withheld:
+                if one.draft.event_id in appended.repeated:
+                    self._withholding.forget(one)
             if given:
                 events |= {event.event_id: event for event in appended.events}
                 repeated |= appended.repeated
@@ -288,6 +303,14 @@ class TrailRecorder(Scopes):
             self._git = None
         ordered = tuple(events[str(one.draft.event_id)] for one in batch) if events else tuple(fresh)
         return Receipt(events=ordered, repeated=repeated, notices=tuple(notices))
+
+    def _keep(self, stream: str, withheld: Sequence[Prepared]) -> None:
+        """Stores the erasable values of drafts before they are appended."""
+        known = self.trail.store.stream(stream).find([str(one.draft.event_id) for one in withheld if one.is_id_given])
+        for one in withheld:
+            found = known.get(str(one.draft.event_id))
+            if found is None or not self._withholding.is_repeat(one, found.event):
+                self._withholding.keep(one)
 
     def _record_repair(self, stream: str, repair: TailRepair) -> str:
         """A repair of the store is an event too."""

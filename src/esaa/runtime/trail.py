@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from esaa.runtime.clock import Clock
+from esaa.stores.subject_keys import SubjectKeys
 from esaa.stores.trail import TrailStore
 from esaa.trail.settings import TrailSettings
 from esaa.trail.types import EventTypes
@@ -18,7 +19,8 @@ _DRAWN = 256
 
 
 class Trail(msgspec.Struct, frozen=True, kw_only=True):
-    """What every service of the trail is given. `secret` authenticates snapshots; without it none are trusted."""
+    """What every service of the trail is given. `secret` authenticates snapshots; without it none are trusted.
+    `subject_keys` seal erasable values."""
 
     root: Path
     settings: TrailSettings
@@ -27,6 +29,7 @@ class Trail(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     new_id: NewId
     secret: bytes | None
+    subject_keys: SubjectKeys | None = None
 
 
 _IDS: list[str] = []

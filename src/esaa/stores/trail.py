@@ -18,6 +18,7 @@ from esaa.kernel.vocabulary import MalformedLine
 from esaa.stores.archive import Quarantine
 from esaa.stores.base import Batch, Head, encode_batch
 from esaa.stores.disk import Disk
+from esaa.stores.erasables import ErasableStore
 from esaa.stores.jsonl import JsonlStore, storage_error
 from esaa.stores.locate import lines_backwards
 from esaa.stores.lock import writer_lock
@@ -66,6 +67,7 @@ class TrailStore:
         self._streams: dict[str, TrailStream] = {}
         self.cache = LineCache(lines_cached_max)
         self.changes = ChangeMarks(self.disposable(CHANGES))
+        self.erasables = ErasableStore(base, disk)
         self._folders: dict[tuple[str, str], Path] = {}
         self._is_prepared = False
 

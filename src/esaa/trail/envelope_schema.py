@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from esaa.kernel.erasable import Erasable
 from esaa.trail.event import Actor, GateFinding, Origin, Redaction, Source
 from esaa.trail.facts.base import Data
 from esaa.trail.wire import ENVELOPE_REQUIRED
@@ -53,6 +54,10 @@ ENVELOPE: dict[str, tuple[Data, str]] = {
     ),
     "occurred_at": (_TIME, "The witness's own time, where it lies before the line before."),
     "redaction": (_list_of("Redaction"), "The secrets that were taken out before the event was written."),
+    "erasable": (
+        _list_of("Erasable"),
+        "The values that lie beside the trail, where they can be erased; in their places stands `[erasable]`.",
+    ),
     "findings": (
         _list_of("GateFinding"),
         "What the gates of a lenient store found. Such a line need not fit its type.",
@@ -79,6 +84,13 @@ _PARTS: dict[type[msgspec.Struct], dict[str, tuple[Data, str]]] = {
         "kind": ({}, "What kind of secret it was."),
         "path": ({}, "The field that held it."),
         "count": ({"minimum": 1, "maximum": _COUNT_MAX}, "How many there were."),
+    },
+    Erasable: {
+        "path": ({"minLength": 1}, "The place of the value, a JSON pointer into the metadata."),
+        "commitment": (_SHA256, "SHA-256(0x02 || salt || value), in hex; salt and value lie beside the trail."),
+        "bytes": ({"minimum": 0, "maximum": _COUNT_MAX}, "The size of the value as compact JSON."),
+        "subject": ({"type": "string", "maxLength": 64}, "Whom it is about, by a pseudonym."),
+        "is_sealed": ({}, "True where the value is encrypted with a key of its own."),
     },
     GateFinding: {
         "gate": ({"minimum": 1, "maximum": 8}, "The gate that found it, 1 to 8."),

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from esaa.kernel.erasable import Erasable
 from esaa.kernel.recorded import Recorded
 
 GLOBAL = "global"
@@ -58,9 +59,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 class Witnessed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the envelope says beyond place and time.
 
-    `metadata` is the JSON object as it was sent (secrets taken out). `occurred_at` is the witness's own time where it
-    lies before the last event of the stream. `findings` are those of a lenient store: the event was recorded
-    nevertheless.
+    `metadata` is the JSON object as it was sent; secrets are taken out, and what is erasable. `occurred_at` is the
+    witness's own time where it lies before the last event of the stream. `findings` are those of a lenient store: the
+    event was recorded nevertheless.
     """
 
     event_type: str
@@ -74,6 +75,7 @@ class Witnessed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     vector_clock: dict[str, int] | None = None
     occurred_at: str | None = None
     redaction: tuple[Redaction, ...] | None = None
+    erasable: tuple[Erasable, ...] | None = None
     findings: tuple[GateFinding, ...] | None = None
     source: Source | None = None
     origin: Origin | None = None

@@ -40,7 +40,8 @@ _UNKNOWN_ACTOR = Actor(type="system", id="unknown")
 class Proposal(msgspec.Struct, kw_only=True):
     """What a witness sends, unchecked. `metadata` is any mapping; `actor` a mapping or an `Actor`.
 
-    Without an issue key the metadata's own one counts; `stream` = `global` says that none does.
+    Without an issue key the metadata's own one counts; `stream` = `global` says that none does. `erasable` names
+    fields that are kept erasable beyond those of the settings, `subject` whom they are about, by a pseudonym.
     """
 
     event_type: str
@@ -57,18 +58,22 @@ class Proposal(msgspec.Struct, kw_only=True):
     codebase_state: str | None = None
     source: Source | None = None
     stream: str | None = None
+    erasable: tuple[str, ...] = ()
+    subject: str | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A draft, and what the gates found; in strict mode nothing with findings is ever appended.
 
     `fact` is the typed metadata, where the gates looked at it and it is of a built-in type.
+    `contents` has by commitment what is kept beside the trail.
     """
 
     draft: Draft[Witnessed]
     findings: tuple[GateFinding, ...]
     is_id_given: bool = False
     fact: TrailFact | None = None
+    contents: dict[str, bytes] | None = None
 
 
 @lru_cache(maxsize=4096)

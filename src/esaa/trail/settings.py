@@ -83,6 +83,14 @@ class Cleanup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     delete_after_days: _Days = 365
 
 
+class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be erased later: `erasable` names fields (`TYPE.field`, `*.field`, `TYPE.extra.KEY`) whose values lie
+    beside the trail; with `encrypt` they are sealed, each subject with a key of its own."""
+
+    erasable: tuple[str, ...] = ()
+    encrypt: bool = False
+
+
 class TrailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The block `event_sourcing`."""
 
@@ -92,6 +100,7 @@ class TrailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     validation: Validation = Validation()
     performance: Performance = Performance()
     cleanup: Cleanup = Cleanup()
+    privacy: Privacy = Privacy()
 
 
 def read_settings(

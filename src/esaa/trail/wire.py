@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from esaa.kernel.canonical import compact
+from esaa.kernel.erasable import Erasable
 from esaa.kernel.recorded import Recorded
 from esaa.kernel.strict_json import NotStrict, loads_strict
 from esaa.kernel.vocabulary import MalformedLine
@@ -49,6 +50,7 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     vector_clock: dict[str, int] | None = None
     occurred_at: str | None = None
     redaction: tuple[Redaction, ...] | None = None
+    erasable: tuple[Erasable, ...] | None = None
     findings: tuple[GateFinding, ...] | None = None
     source: Source | None = None
     origin: Origin | None = None
@@ -102,6 +104,8 @@ class TrailVocabulary:
             line["occurred_at"] = seen.occurred_at
         if seen.redaction is not None:
             line["redaction"] = seen.redaction
+        if seen.erasable is not None:
+            line["erasable"] = seen.erasable
         if seen.findings is not None:
             line["findings"] = seen.findings
         if seen.source is not None:
@@ -139,6 +143,7 @@ class TrailVocabulary:
                 vector_clock=envelope.vector_clock,
                 occurred_at=envelope.occurred_at,
                 redaction=envelope.redaction,
+                erasable=envelope.erasable,
                 findings=envelope.findings,
                 source=envelope.source,
                 origin=envelope.origin,
