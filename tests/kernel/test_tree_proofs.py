@@ -15,6 +15,7 @@ from esaa.kernel.merkle import (
     Subtree,
     consistency_proof,
     inclusion_proof,
+    leaves_under,
     root,
     subtrees,
     verify_consistency,
@@ -193,3 +194,29 @@ def test_a_tree_without_leaves_begins_every_other_and_has_one_root() -> None:
     assert not verify_consistency(0, EMPTY_ROOT, 3, root(LEAVES[:3]), (other,))
     assert not verify_consistency(3, root(LEAVES[:3]), 5, root(LEAVES[:5]), ())
     assert not verify_inclusion(other, 0, 0, (), EMPTY_ROOT)
+
+
+@pytest.mark.parametrize("cuts", [(8,), (5,), (3, 9), (1, 2, 3, 4, 21)])
+def test_leaves_that_are_gone_are_replaced_by_their_subtrees_in_every_proof(cuts: tuple[int, ...]) -> None:
+    size = 37
+    before: list[Subtree] = []
+    at = 0
+    for cut in cuts:
+        before += subtrees(LEAVES[at:cut], at)
+        at = cut
+    left = LEAVES[at:size]
+    assert leaves_under(before) == at
+    for index in range(at, size):
+        assert inclusion_proof(left, index, before) == inclusion_proof(LEAVES[:size], index)
+    for first in range(at, size + 1):
+        assert consistency_proof(left, first, before) == consistency_proof(LEAVES[:size], first)
+
+
+def test_what_is_gone_can_not_be_proved() -> None:
+    before, left = subtrees(LEAVES[:8]), LEAVES[8:20]
+    with pytest.raises(ValueError, match="from 0 to 7 are gone"):
+        inclusion_proof(left, 3, before)
+    with pytest.raises(ValueError, match="from 0 to 7 are gone"):
+        consistency_proof(left, 3, before)
+    with pytest.raises(ValueError, match="no leaf 20 in a tree of 20"):
+        inclusion_proof(left, 20, before)

@@ -43,6 +43,11 @@ def subtrees(leaves: Iterable[str], start: int = 0) -> tuple[Subtree, ...]:
     return tuple(found)
 
 
+def leaves_under(parts: Iterable[Subtree]) -> int:
+    """How many leaves subtrees cover."""
+    return sum(1 << part.level for part in parts)
+
+
 def root_of(parts: Sequence[Subtree]) -> str:
     """The root of the tree that subtrees cover from leaf 0 on without a gap. Raises `ValueError` for a gap."""
     at = 0
@@ -87,7 +92,7 @@ class Frontier:
         for part in parts:
             if part.index << part.level != found.size:
                 raise ValueError(f"the leaves from {found.size} on are not covered")
-            found._add(_digest(part.hash), part.level)
+            found.add_subtree(part.level, part.hash)
         return found
 
     def append(self, leaf: str) -> None:
@@ -106,6 +111,10 @@ class Frontier:
             complete.append(digest)
             size += 1
             self.size = size
+
+    def add_subtree(self, level: int, digest: str) -> None:
+        """Adds 2^`level` leaves by the hash (hex) of their complete subtree; the size must be a multiple of them."""
+        self._add(_digest(digest), level)
 
     def root(self) -> str:
         """The root of the tree so far."""
@@ -133,19 +142,24 @@ class Frontier:
         self._complete.append(digest)
 
 
-def inclusion_proof(leaves: Sequence[str], index: int) -> tuple[str, ...]:
-    """The hashes that lead from leaf `index` to the root (RFC 6962, 2.1.1). Raises `ValueError` for another index."""
-    if not 0 <= index < len(leaves):
-        raise ValueError(f"there is no leaf {index} in a tree of {len(leaves)}")
+def inclusion_proof(leaves: Sequence[str], index: int, before: Sequence[Subtree] = ()) -> tuple[str, ...]:
+    """The hashes that lead from leaf `index` to the root (RFC 6962, 2.1.1).
+
+    `before` stands for the first leaves where these are gone; `leaves` are then those after them. Raises `ValueError`
+    for a leaf that is not there, or gone.
+    """
+    size = leaves_under(before) + len(leaves)
+    if not 0 <= index < size:
+        raise ValueError(f"there is no leaf {index} in a tree of {size}")
     found: list[str] = []
-    start, end = 0, len(leaves)
+    start, end = 0, size
     while end - start > 1:
         split = start + _split(end - start)
         if index < split:
-            found.append(_root_between(leaves, split, end))
+            found.append(_root_between(leaves, before, split, end))
             end = split
         else:
-            found.append(_root_between(leaves, start, split))
+            found.append(_root_between(leaves, before, start, split))
             start = split
     return tuple(reversed(found))
 
@@ -170,26 +184,28 @@ def verify_inclusion(leaf: str, index: int, size: int, proof: Sequence[str], roo
     return last == 0 and found.hex() == root
 
 
-def consistency_proof(leaves: Sequence[str], first: int) -> tuple[str, ...]:
+def consistency_proof(leaves: Sequence[str], first: int, before: Sequence[Subtree] = ()) -> tuple[str, ...]:
     """The hashes that show that the tree over `first` leaves is where this one began (RFC 6962, 2.1.2).
 
-    It is empty for the empty tree and for the whole one. Raises `ValueError` where there are fewer leaves.
+    It is empty for the empty tree and for the whole one. `before` is as in `inclusion_proof`. Raises `ValueError`
+    where there are fewer leaves, or where `first` lies among those that are gone.
     """
-    if not 0 <= first <= len(leaves):
-        raise ValueError(f"a tree of {len(leaves)} leaves never had {first}")
+    size = leaves_under(before) + len(leaves)
+    if not 0 <= first <= size:
+        raise ValueError(f"a tree of {size} leaves never had {first}")
     found: list[str] = []
-    start, end, is_known = 0, len(leaves), True
+    start, end, is_known = 0, size, True
     at = first
     while 0 < at < end - start:
         split = _split(end - start)
         if at <= split:
-            found.append(_root_between(leaves, start + split, end))
+            found.append(_root_between(leaves, before, start + split, end))
             end = start + split
         else:
-            found.append(_root_between(leaves, start, start + split))
+            found.append(_root_between(leaves, before, start, start + split))
             start, at, is_known = start + split, at - split, False
     if not is_known:
-        found.append(_root_between(leaves, start, end))
+        found.append(_root_between(leaves, before, start, end))
     return tuple(reversed(found))
 
 
@@ -243,7 +259,15 @@ def _split(count: int) -> int:
     return 1 << (count - 1).bit_length() - 1
 
 
-def _root_between(leaves: Sequence[str], start: int, end: int) -> str:
+def _root_between(leaves: Sequence[str], before: Sequence[Subtree], start: int, end: int) -> str:
     part = Frontier()
-    part.extend(leaves[number] for number in range(start, end))
+    gone = 0
+    for one in before:
+        first, gone = gone, gone + (1 << one.level)
+        if gone <= start or first >= end:
+            continue
+        if first < start or gone > end:
+            raise ValueError(f"the leaves from {first} to {gone - 1} are gone")
+        part.add_subtree(one.level, one.hash)
+    part.extend(leaves[number - gone] for number in range(start + part.size, end))
     return part.root()
