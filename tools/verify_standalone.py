@@ -642,6 +642,7 @@ _AMENDABLE = (
     "required_verification",
     "executable_checks",
 )
+_PROJECTED = ("run.start", "task.create", "hotfix.create", "task.amend", "claim", "complete", "review")
 _MUST: dict[str, tuple[str, ...]] = {
     "task.create": ("task_id", "task_kind", "title"),
     "hotfix.create": ("task_id", "task_kind", "title"),
@@ -702,6 +703,8 @@ class Projection:
             self.last_act = line
         elif action == "orchestrator.view.mutate":
             self.last_act = None
+        if action in _PROJECTED:
+            self._status = "unknown"
         for key in _MUST.get(action, ()):
             if not _is_text(payload.get(key)):
                 self._add("SCHEMA_INVALID", line, f"the payload of `{action}` is malformed: `{key}`")
@@ -916,7 +919,6 @@ class Projection:
 
     def _changed(self, task_id: str | None) -> None:
         self._hash = None
-        self._status = "unknown"
         if task_id is not None:
             self._texts.pop(task_id, None)
 
