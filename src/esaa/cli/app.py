@@ -43,6 +43,8 @@ COMMANDS = {
     "task": "esaa.cli.tasks:task",
     "issue": "esaa.cli.issues:issue",
     "hotfix": "esaa.cli.issues:hotfix",
+    "key": "esaa.cli.keys:key",
+    "checkpoint": "esaa.cli.keys:checkpoint",
     "project": "esaa.cli.checking:project",
     "doctor": "esaa.cli.checking:doctor",
 }

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from esaa.cli.face import Face, face_options, pass_face
-from esaa.errors import UsageError
+from esaa.errors import EsaaError, UsageError
+
+if TYPE_CHECKING:
+    from esaa.config import Config
+    from esaa.runtime.workspace import Workspace
 
 
 @click.command()
@@ -20,12 +25,14 @@ from esaa.errors import UsageError
 )
 @click.option("--demo", metavar="NAME", help="Begin with a demo project: landing or calc.")
 @click.option("--name", metavar="NAME", help="The project's name (default: the demo's, else the folder's).")
+@click.option("--no-key", is_flag=True, help="Do not name the log, and make no key that signs it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, write nothing.")
 @face_options
 @pass_face
-def init(face: Face, protocol: str, demo: str | None, name: str | None, dry_run: bool) -> None:
+def init(face: Face, protocol: str, demo: str | None, name: str | None, no_key: bool, dry_run: bool) -> None:
     """Make a workspace: contracts, an empty plan (or a demo's), and the first verified events.
 
+    The log gets a name, and this machine a key that signs its checkpoints (outside the workspace).
     An existing log is never overwritten; contracts that are there already are kept.
 
     Example: esaa init --demo landing
@@ -73,12 +80,15 @@ def init(face: Face, protocol: str, demo: str | None, name: str | None, dry_run:
         answer = {"root": str(root), "protocol": protocol, "files": sorted(files), "tasks": len(tasks)}
         face.data(answer, f"would write {len(files)} files and {len(tasks)} tasks to {roadmap}")
         return
-    disk, clock = Disk(), SystemClock()
+    disk, clock, config = Disk(), SystemClock(), load_config()
     kept = write_contracts(roadmap, files, disk)
     rules = read_governance(roadmap)
     write_first_log(roadmap, rules, clock, disk, tasks, project_name=project_name)
-    workspace = compose(root, rules, load_config(), clock, disk)
-    workspace.verify_now()
+    workspace = compose(root, rules, config, clock, disk)
+    notice = None if no_key else _make_key(workspace, config)
+    receipt = workspace.verify_now()
+    for text in (*((notice,) if notice else ()), *receipt.notices):
+        face.warn(text)
     for path in kept:
         face.say(f"kept {path} as it was")
     state = workspace.state()
@@ -88,3 +98,16 @@ def init(face: Face, protocol: str, demo: str | None, name: str | None, dry_run:
         f"{project_name}: {len(tasks)} tasks, {state.seq} events, verified, in {roadmap}",
     )
     face.say(f"next: {following}")
+
+
+def _make_key(workspace: Workspace, config: Config) -> str | None:
+    """Names the log and makes its key. Why there is none is a notice: a workspace works without one."""
+    from esaa.open import open_checkpoints
+
+    try:
+        checkpoints = open_checkpoints(workspace, config)
+        checkpoints.begin()
+    except EsaaError as error:
+        return f"checkpoints are not signed: {error}"
+    workspace.open_checkpoints = lambda: checkpoints
+    return None

@@ -71,6 +71,12 @@ class UnknownActors(ContractValue, frozen=True, kw_only=True):
     details_max: int
 
 
+class Checkpoints(ContractValue, frozen=True, kw_only=True):
+    """A signed checkpoint is made at each `verify.ok` and `run.end`, and after so many events without one."""
+
+    every_events: int = 1000
+
+
 class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
     """The times and limits of a governed run."""
 
@@ -82,6 +88,7 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
     snapshots: QuarantineCopies
     dispatch: Dispatch
     unknown_actors: UnknownActors
+    checkpoints: Checkpoints = Checkpoints()
 
     def check(self) -> None:
         """Raise `ContractFinding` where a value could not be enforced as written."""
@@ -99,3 +106,5 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
             raise ContractFinding("dispatch.output_bytes_max must be at least 1")
         if self.unknown_actors.window.total_seconds() < 1 or self.unknown_actors.details_max < 1:
             raise ContractFinding("unknown_actors: window must be at least PT1S and details_max at least 1")
+        if not 1 <= self.checkpoints.every_events <= 1_000_000:
+            raise ContractFinding("checkpoints.every_events must be between 1 and 1000000")

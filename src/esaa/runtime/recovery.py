@@ -92,7 +92,7 @@ def _check_rolled_back(workspace: Workspace, accept_shorter: bool) -> list[str]:
     store = workspace.log.store
     seen, head = workspace.views.cursors.published, store.head()
     if seen is None or store.holds(seen):
-        return []
+        return _check_signed(workspace, accept_shorter)
     what = f"{store.path} ends at event {head.version}, but this machine has seen event {seen.version} of it"
     if seen.version <= head.version:
         what = f"{store.path} is not the log that this machine has seen: event {seen.version} is another one"
@@ -104,8 +104,26 @@ def _check_rolled_back(workspace: Workspace, accept_shorter: bool) -> list[str]:
             head.version + 1,
         )
     detail = {"seen_seq": seen.version, "seen_leaf_hash": seen.leaf_hash, "found_seq": head.version}
+    return _accept(workspace, what, detail)
+
+
+def _check_signed(workspace: Workspace, accept_shorter: bool) -> list[str]:
+    """The same by what this machine remembers outside of the workspace, where no agent reaches."""
+    checkpoints = workspace.checkpoints()
+    rolled_back = None if checkpoints is None else checkpoints.rolled_back()
+    if rolled_back is None:
+        return []
+    if not accept_shorter:
+        raise rolled_back
+    return _accept(workspace, rolled_back.message, {"found_seq": workspace.log.store.head().version})
+
+
+def _accept(workspace: Workspace, what: str, detail: dict[str, object]) -> list[str]:
+    checkpoints = workspace.checkpoints()
+    if checkpoints is not None:
+        detail |= checkpoints.begin_anew()
     workspace.record_command(RecordRepair(target="log", change="another log was accepted", detail=detail))
-    workspace.views.advance(store.head())
+    workspace.views.advance(workspace.log.store.head())
     return [f"accepted, and recorded: {what}"]
 
 

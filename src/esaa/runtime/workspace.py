@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
@@ -44,6 +45,9 @@ from esaa.stores.disk import Disk
 from esaa.stores.locate import events_from
 from esaa.stores.lock import writer_lock
 from esaa.stores.views import Views
+
+if TYPE_CHECKING:
+    from esaa.runtime.log_checkpoints import LogCheckpoints
 
 Subscriber = Callable[[], Sequence[str]]
 """Follows the log with a cursor of its own; returns notices, such as why it could not follow. It raises nothing."""
@@ -91,6 +95,8 @@ class Workspace:
         self.views = Views(self.roadmap, disk)
         self.quarantine = Quarantine(self.roadmap / "snapshots", disk, rules.runtime.snapshots.max)
         self.subscribers: list[Subscriber] = []
+        self.open_checkpoints: Callable[[], LogCheckpoints] | None = None
+        self._checkpoints: LogCheckpoints | None = None
         self._unknown_actors = UnknownActorFile(
             self.roadmap / ".esaa" / "unknown-actors.jsonl", disk, rules.runtime.unknown_actors.details_max
         )
@@ -130,7 +136,8 @@ class Workspace:
         """Compares the read models with the projection and records the outcome (step 9 of the cycle)."""
         with self.writing() as notices:
             self.state()
-            receipt = Receipt(events=self._verify(), notices=tuple(notices))
+            events = self._verify()
+            receipt = Receipt(events=events, notices=(*notices, *self._signed(events)))
         return self._told(receipt)
 
     @contextmanager
@@ -174,6 +181,12 @@ class Workspace:
             "lessons.json": lessons_json(state),
         }
 
+    def checkpoints(self) -> LogCheckpoints | None:
+        """What signs this log; None where it has no name to be signed under. Loaded when it is needed."""
+        if self._checkpoints is None and self.open_checkpoints is not None:
+            self._checkpoints = self.open_checkpoints()
+        return self._checkpoints
+
     def project(self) -> list[str]:
         """Writes the read models; returns the names of those that were different. The lock is held."""
         views = self.read_models()
@@ -199,12 +212,18 @@ class Workspace:
             self.project()
             if settlement.rejected is None and verification_due(state, self.rules):
                 events += self._verify()
+            notices += self._signed(events)
             self.log.keep_snapshot()
             if self._contracts is not None:
                 self._contracts.keep()
         return Receipt(
             events=events, rejected=settlement.rejected, warnings=settlement.warnings, notices=tuple(notices)
         )
+
+    def _signed(self, events: Sequence[Recorded[Fact]]) -> tuple[str, ...]:
+        """Makes a checkpoint where one is due; returns what there is to say of it."""
+        checkpoints = self.checkpoints()
+        return () if checkpoints is None else checkpoints.after(events)
 
     def _told(self, receipt: Receipt) -> Receipt:
         """Lets the subscribers follow. Where the lock is still held, that is left to who holds it, or to the next one:

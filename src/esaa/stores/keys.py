@@ -61,7 +61,7 @@ class KeyStore:
         return key
 
     def load(self, name: str) -> SigningKey | None:
-        """The key that signs for a name, or None. Raises `ConfigError` where others may read it, or where it is none."""
+        """The key that signs for a name, or None. Raises `ConfigError` where others may read it, or it is none."""
         return self._read(self._path(name, "key"), name)
 
     def has(self, name: str) -> bool:

@@ -1,4 +1,5 @@
-"""Where a workspace keeps its log: the two names that everything else hangs on."""
+"""Where a workspace keeps its log: the names that everything else hangs on."""
 
 ROADMAP = ".roadmap"
 LOG_NAME = "activity.jsonl"
+ORIGIN_NAME = "origin"

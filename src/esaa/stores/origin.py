@@ -11,8 +11,8 @@ from esaa.errors import ContractError
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 from esaa.stores.keys import is_key_name
+from esaa.stores.layout import ORIGIN_NAME
 
-ORIGIN_NAME = "origin"
 _HOST = "esaa.local"
 _BYTES_MAX = 1000
 
@@ -55,6 +55,17 @@ def make_origin(roadmap: Path, disk: Disk, new_id: Callable[[], str]) -> str:
     found = read_origin(roadmap)
     assert found is not None, "it was written just now"
     return found
+
+
+def replace_origin(roadmap: Path, disk: Disk, new_id: Callable[[], str]) -> str:
+    """Another origin, for a log whose history was accepted to be another one."""
+    path = roadmap / ORIGIN_NAME
+    origin = f"{_HOST}/{new_id()}"
+    try:
+        disk.replace_file(path, f"{origin}\n".encode(), durable=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return origin
 
 
 def trail_origin(origin: str, stream: str) -> str:
