@@ -22,6 +22,15 @@ class CountingDisk(Disk):
     def __init__(self) -> None:
         self.steps: list[str] = []
 
+    def open(self, path: str | Path, flags: int, mode: int = 0o644, *, dir_fd: int | None = None) -> int:
+        """One opening that may make a file or empty it; any other is no step."""
+        if not flags & (os.O_CREAT | os.O_TRUNC):
+            return super().open(path, flags, mode, dir_fd=dir_fd)
+        opened: list[int] = []
+        really = super().open
+        self._step("open", lambda: opened.append(really(path, flags, mode, dir_fd=dir_fd)))
+        return opened[0]
+
     def write(self, fd: int, data: bytes) -> None:
         """One write."""
         write = super().write
@@ -41,6 +50,16 @@ class CountingDisk(Disk):
         rename = super().rename
         self._step(name, lambda: rename(source, target, source_dir=source_dir, target_dir=target_dir))
 
+    def link(self, source: Path, target: Path) -> None:
+        """One more name."""
+        link = super().link
+        self._step(f"link {target.name}", lambda: link(source, target))
+
+    def make_dir(self, name: str, directory: int) -> None:
+        """One directory."""
+        make_dir = super().make_dir
+        self._step("mkdir", lambda: make_dir(name, directory))
+
     def truncate(self, fd: int, size: int) -> None:
         """One cut."""
         truncate = super().truncate
@@ -51,12 +70,12 @@ class CountingDisk(Disk):
         unlink = super().unlink
         self._step("unlink", lambda: unlink(path))
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         """One directory, where it is not there yet."""
         if path.is_dir():
             return
         mkdir = super().mkdir
-        self._step("mkdir", lambda: mkdir(path))
+        self._step("mkdir", lambda: mkdir(path, mode))
 
     def sync_dir(self, path: Path) -> None:
         """One sync of a directory."""

@@ -20,6 +20,7 @@ from esaa.errors import StoreError
 from esaa.kernel.canonical import sha256_hex
 from esaa.runtime.clock import ManualClock
 from esaa.runtime.workspace import Workspace
+from esaa.stores.secrets import state_key
 from tests.crash.disks import CountingDisk, DeadlyDisk, FailingDisk, Killed
 from tests.crash.stories import PUBLISHED, begin, go_on
 from tests.workspaces import MORNING, assert_sound, log_bytes, reopen, verdict
@@ -66,6 +67,7 @@ def acknowledged(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 def play(start: Path, root: Path, disk: CountingDisk) -> BaseException | None:
     """The run in a copy of the start, on this disk; returns what ended it."""
     shutil.copytree(start, root)
+    state_key(root.parent / "config")
     workspace = reopen(root, clock=ManualClock(MORNING), disk=disk)
     try:
         assert asyncio.run(go_on(workspace)).outcome == "success"

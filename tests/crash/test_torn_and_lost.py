@@ -15,6 +15,7 @@ from esaa.kernel.canonical import canonical, sha256_hex
 from esaa.protocol.commands import ResolveIssue
 from esaa.runtime.clock import ManualClock
 from esaa.runtime.workspace import Workspace
+from esaa.stores.secrets import state_key
 from tests.crash.disks import CountingDisk, DeadlyDisk, FailingDisk, Killed
 from tests.crash.stories import begin, go_on
 from tests.workspaces import (
@@ -75,6 +76,7 @@ def batches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LastBatch]:
 
 def play(start: Path, root: Path, disk: CountingDisk) -> None:
     shutil.copytree(start, root)
+    state_key(root.parent / "config")
     asyncio.run(go_on(reopen(root, clock=ManualClock(MORNING), disk=disk)))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from esaa.effects.paths import UnsafePath, inspect, parent_of
 from esaa.kernel.canonical import sha256_hex
+from esaa.stores.disk import Disk
 
 LIMIT = 1000
 NOBODY = 65534
@@ -106,10 +107,10 @@ def test_file_that_becomes_a_link_while_it_is_looked_at_is_a_fault(
 
 
 def test_directories_are_made_only_where_that_is_asked(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), parent_of(tmp_path, "a/b/c.txt", create=False):
+    with pytest.raises(FileNotFoundError), parent_of(tmp_path, "a/b/c.txt", create=None):
         pass
     assert not (tmp_path / "a").exists()
-    with parent_of(tmp_path, "a/b/c.txt", create=True) as (directory, name):
+    with parent_of(tmp_path, "a/b/c.txt", create=Disk()) as (directory, name):
         assert name == "c.txt"
         assert os.fstat(directory).st_ino == (tmp_path / "a" / "b").stat().st_ino
 
@@ -118,7 +119,7 @@ def test_descriptor_stays_in_the_directory_that_was_checked_when_the_path_is_tur
     root, outside = tmp_path / "root", tmp_path / "outside"
     (root / "src").mkdir(parents=True)
     outside.mkdir()
-    with parent_of(root, "src/a.txt", create=True) as (directory, name):
+    with parent_of(root, "src/a.txt", create=Disk()) as (directory, name):
         (root / "src").rename(root / "moved")
         (root / "src").symlink_to(outside)
         fd = os.open(name, os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=directory)
@@ -134,7 +135,7 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     os.close(before)
     for path in ("a/b/c.txt", "link/b/c.txt", "none/c.txt", "a/b/none/c.txt"):
         inspect(tmp_path, path, bytes_max=LIMIT, want_content=True)
-    with pytest.raises(UnsafePath), parent_of(tmp_path, "link/x", create=True):
+    with pytest.raises(UnsafePath), parent_of(tmp_path, "link/x", create=Disk()):
         pass
     after = os.open(tmp_path, os.O_RDONLY)
     os.close(after)

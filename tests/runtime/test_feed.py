@@ -41,6 +41,7 @@ from esaa.stores.demos import demo_files, read_demo
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore
 from esaa.stores.lock import writer_lock
+from esaa.stores.secrets import state_key
 from esaa.trail.facts.base import TrailFact
 from esaa.trail.facts.tasks import TaskCreated
 from esaa.trail.fitting import fitted
@@ -384,6 +385,7 @@ def play(story: Path, target: Path, disk: CountingDisk) -> BaseException | None:
     """Tells a copy of the story in three pieces on this disk; returns what ended it."""
     untold(story, target)
     total = log_bytes(story).count(b"\n")
+    state_key(target.parent / "config")
     feed = a_feed(target, disk)
     try:
         for count in (total // 3, 2 * total // 3, total):

@@ -41,7 +41,7 @@ def test_blob_is_durable_with_its_directories_before_put_returns(tmp_path: Path)
     disk = CountingDisk()
     digest = BlobStore(tmp_path / "blobs", disk).put(b"hello")
     folders = ["mkdir", "mkdir", f"sync {tmp_path.name}", "sync blobs"]
-    assert disk.steps == [*folders, "write", "fsync", f"rename {digest}", f"sync {digest[:2]}", "sync blobs"]
+    assert disk.steps == [*folders, "open", "write", "fsync", f"rename {digest}", f"sync {digest[:2]}", "sync blobs"]
 
 
 def test_storing_a_blob_again_costs_nothing(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_storing_a_blob_again_costs_nothing(tmp_path: Path) -> None:
 
 def test_blob_that_failed_to_become_durable_is_stored_anew(tmp_path: Path) -> None:
     digest = sha256_hex(b"hello")
-    whole = ["write", "fsync", f"rename {digest}", f"sync {digest[:2]}", "sync blobs"]
+    whole = ["open", "write", "fsync", f"rename {digest}", f"sync {digest[:2]}", "sync blobs"]
     for step in range(1, 10):
         disk = FailingDisk(step, errno.EIO)
         blobs = BlobStore(tmp_path / str(step) / "blobs", disk)
@@ -65,7 +65,7 @@ def test_blob_that_failed_to_become_durable_is_stored_anew(tmp_path: Path) -> No
         assert blobs.get(digest) is None
         done = len(disk.steps)
         blobs.put(b"hello")
-        assert disk.steps[done:][-5:] == whole, f"after a failure at step {step}"
+        assert disk.steps[done:][-6:] == whole, f"after a failure at step {step}"
         assert blobs.get(digest) == b"hello"
 
 
@@ -130,13 +130,13 @@ def test_broken_cursors_are_as_good_as_none(tmp_path: Path, content: bytes) -> N
 
 def test_read_model_is_whole_or_old_when_the_process_dies_in_between(tmp_path: Path) -> None:
     Views(tmp_path, Disk()).publish({"roadmap.json": b"old"}, 7, PLACE)
-    for step in range(1, 5):
+    for step in range(1, 7):
         for death in ("before", "torn", "after"):
             views = Views(tmp_path, DeadlyDisk(step, death))
             with pytest.raises(Killed):
                 views.publish({"roadmap.json": b"new!"}, 8, PLACE)
             assert views.on_disk("roadmap.json") in (b"old", b"new!")
-            is_through = step == 4 and death != "before"
+            is_through = step == 6 and death != "before"
             assert Views(tmp_path, Disk()).condition(8) == ("current" if is_through else "old")
         Views(tmp_path, Disk()).publish({"roadmap.json": b"old"}, 7, PLACE)
 
@@ -274,7 +274,7 @@ def test_copy_is_durable(tmp_path: Path) -> None:
     disk = CountingDisk()
     path = Quarantine(tmp_path / "snapshots", disk, 20).keep("damaged-log", b"bad", "2026-01-05T09:00:00Z")
     made = ["mkdir", f"sync {tmp_path.name}"]
-    assert disk.steps == [*made, "write", "fsync", f"rename {path.name}", "sync snapshots"]
+    assert disk.steps == [*made, "open", "write", "fsync", f"rename {path.name}", "sync snapshots"]
 
 
 # Unknown actors

@@ -211,9 +211,9 @@ def test_batch_is_one_write_and_one_sync_and_a_new_file_is_entered_durably(tmp_p
     disk = CountingDisk()
     store = open_store(tmp_path / "activity.jsonl", disk)
     store.append([created(1), created(2), created(3)], 0, BATCH)
-    assert disk.steps == ["write", "fdatasync", f"sync {tmp_path.name}"]
+    assert disk.steps == ["open", "write", "fdatasync", f"sync {tmp_path.name}"]
     store.append([created(4), created(5)], 3, BATCH)
-    assert disk.steps[3:] == ["write", "fdatasync"]
+    assert disk.steps[4:] == ["open", "write", "fdatasync"]
 
 
 def test_short_writes_are_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +237,7 @@ def test_short_writes_are_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monke
 def test_failed_write_is_undone_and_poisons_the_store(tmp_path: Path, number: int) -> None:
     path = tmp_path / "activity.jsonl"
     before = written(path, 2)
-    store = open_store(path, FailingDisk(1, number))
+    store = open_store(path, FailingDisk(2, number))
     list(store.read())
     with pytest.raises(StoreError) as caught:
         store.append([created(3)], 2, BATCH)
@@ -261,7 +261,7 @@ def test_write_that_fails_and_cannot_be_undone_leaves_a_torn_tail(tmp_path: Path
 
     path = tmp_path / "activity.jsonl"
     before = written(path, 2)
-    store = open_store(path, NoUndo(1, errno.ENOSPC))
+    store = open_store(path, NoUndo(2, errno.ENOSPC))
     list(store.read())
     with pytest.raises(StoreError) as caught:
         store.append([created(3)], 2, BATCH)
@@ -271,7 +271,7 @@ def test_write_that_fails_and_cannot_be_undone_leaves_a_torn_tail(tmp_path: Path
     assert torn.value.keep == len(before)
 
 
-@pytest.mark.parametrize(("step", "is_new"), [(2, True), (2, False), (3, True)])
+@pytest.mark.parametrize(("step", "is_new"), [(3, True), (3, False), (4, True)])
 def test_failed_sync_poisons_the_store_and_is_never_tried_again(tmp_path: Path, step: int, is_new: bool) -> None:
     path = tmp_path / "activity.jsonl"
     if not is_new:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import esaa.stores.trail_changes
+from esaa.stores.disk import Disk
 from esaa.stores.trail_changes import ChangeFollower, ChangeMarks
 
 
@@ -25,14 +26,14 @@ def follower(path: Path) -> Iterator[ChangeFollower]:
 
 
 def test_first_question_is_answered_with_anything(path: Path, follower: ChangeFollower) -> None:
-    ChangeMarks(path).mark("PROJ-1")
+    ChangeMarks(path, Disk()).mark("PROJ-1")
     assert follower.changed() is None
     assert follower.changed() == frozenset()
 
 
 def test_each_mark_is_told_once(path: Path, follower: ChangeFollower) -> None:
     follower.changed()
-    marks = ChangeMarks(path)
+    marks = ChangeMarks(path, Disk())
     marks.mark("PROJ-1")
     marks.mark("global")
     marks.mark("PROJ-1")
@@ -56,7 +57,7 @@ def test_file_that_grew_long_is_put_away_and_followers_look_at_everything(
 ) -> None:
     monkeypatch.setattr(esaa.stores.trail_changes, "SIZE_MAX", 30)
     follower.changed()
-    marks = ChangeMarks(path)
+    marks = ChangeMarks(path, Disk())
     for number in range(5):
         marks.mark(f"PROJ-{number}")
     assert not path.exists()
@@ -67,23 +68,23 @@ def test_file_that_grew_long_is_put_away_and_followers_look_at_everything(
 
 def test_file_that_another_process_removed_is_no_loss(path: Path, follower: ChangeFollower) -> None:
     follower.changed()
-    ChangeMarks(path).mark("PROJ-1")
+    ChangeMarks(path, Disk()).mark("PROJ-1")
     path.unlink()
-    ChangeMarks(path).mark("PROJ-2")
+    ChangeMarks(path, Disk()).mark("PROJ-2")
     assert follower.changed() is None
     assert follower.changed() == frozenset()
 
 
 def test_nothing_fails_where_nothing_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "changes"
-    ChangeMarks(path).mark("PROJ-1")
+    ChangeMarks(path, Disk()).mark("PROJ-1")
     follower = ChangeFollower(path)
     assert follower.changed() is None
     assert follower.changed() is None
     path.parent.mkdir()
-    ChangeMarks(path).mark("PROJ-1")
+    ChangeMarks(path, Disk()).mark("PROJ-1")
     assert follower.changed() is None
-    ChangeMarks(path).mark("PROJ-2")
+    ChangeMarks(path, Disk()).mark("PROJ-2")
     assert follower.changed() == frozenset({"PROJ-2"})
     follower.close()
 
@@ -97,7 +98,7 @@ def test_every_mark_of_many_writers_is_told_or_everything_is(
     acknowledged: list[str] = []
 
     def write(writer: int) -> None:
-        marks = ChangeMarks(path)
+        marks = ChangeMarks(path, Disk())
         for number in range(100):
             name = f"PROJ-{writer}{number:03}"
             appended.append(name)

@@ -75,11 +75,11 @@ class Publisher:
     def _replace(self, effect: FileEffect, content: bytes) -> None:
         self._disk.mkdir(self._staging)
         staged = self._staging / f"{effect.event_id}-{effect.after_sha256[:16]}"
-        with parent_of(self._root, effect.path, create=True) as (directory, name):
+        with parent_of(self._root, effect.path, create=self._disk) as (directory, name):
             mode = self._mode(directory, name)
             # What a killed publication left behind would lend its mode.
-            staged.unlink(missing_ok=True)
-            fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            self._disk.unlink(staged)
+            fd = self._disk.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
             try:
                 if mode is not None:
                     os.fchmod(fd, mode)

@@ -10,11 +10,12 @@ import errno
 import os
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from esaa.kernel.canonical import sha256_hex
 from esaa.protocol.commands import FileOnDisk
+from esaa.stores.disk import Disk
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -24,10 +25,11 @@ class UnsafePath(OSError):
 
 
 @contextmanager
-def parent_of(root: Path, path: str, *, create: bool) -> Generator[tuple[int, str], None, None]:
-    """The descriptor of the directory that holds `path`, and the name in it.
+def parent_of(root: Path, path: str, *, create: Disk | None) -> Generator[tuple[int, str], None, None]:
+    """The descriptor of the directory that holds `path`, and the name in it. Missing directories are made on the
+    disk that is given for it.
 
-    Raises `FileNotFoundError` where a directory is missing and `create` is False, `UnsafePath` for links and the like.
+    Raises `FileNotFoundError` where a directory is missing and none is made, `UnsafePath` for links and the like.
     """
     *directories, name = path.split("/")
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -39,18 +41,14 @@ def parent_of(root: Path, path: str, *, create: bool) -> Generator[tuple[int, st
         os.close(fd)
 
 
-def _step(fd: int, name: str, *, create: bool) -> int:
+def _step(fd: int, name: str, *, create: Disk | None) -> int:
     try:
         below = _open_directory(fd, name)
     except FileNotFoundError:
-        if not create:
+        if create is None:
             raise
-        try:
-            os.mkdir(name, 0o755, dir_fd=fd)
-        except FileExistsError:
-            pass
-        else:
-            os.fsync(fd)
+        with suppress(FileExistsError):
+            create.make_dir(name, fd)
         below = _open_directory(fd, name)
     os.close(fd)
     return below
@@ -68,7 +66,7 @@ def _open_directory(fd: int, name: str) -> int:
 def inspect(root: Path, path: str, *, bytes_max: int, want_content: bool) -> FileOnDisk:
     """What lies at a path, as data for a decision. Never raises for what is on the disk; `fault` says it."""
     try:
-        with parent_of(root, path, create=False) as (directory, name):
+        with parent_of(root, path, create=None) as (directory, name):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             fault = file_fault(status)
             if fault is not None:

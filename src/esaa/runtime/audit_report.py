@@ -218,7 +218,7 @@ class _Sink:
             while True:
                 path = self._folder / (f"{stem}.{format_}" if number == 1 else f"{stem}-{number}.{format_}")
                 try:
-                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+                    os.close(self._disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
                 except FileExistsError:
                     number += 1
                 else:
@@ -232,7 +232,7 @@ class _Sink:
         target = path if is_special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
         flags = os.O_WRONLY if is_special else os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         try:
-            fd = os.open(target, flags, 0o644)
+            fd = self._disk.open(target, flags)
             try:
                 for piece in content:
                     self._disk.write(fd, piece)

@@ -75,13 +75,13 @@ def write_first_log(
     now = log_time(clock.now(), "")
     try:
         disk.mkdir(staging)
-        staged.unlink(missing_ok=True)
+        disk.unlink(staged)
         vocabulary = ProtocolVocabulary(rules.agent.version)
         store: JsonlStore[Fact] = JsonlStore(staged, vocabulary, disk)
         store.append(_first_facts(rules, tasks, now, project_name), 0, Batch(ts=now))
         try:
             # A link fails where the name is taken, which a rename would not.
-            os.link(staged, roadmap / "activity.jsonl")
+            disk.link(staged, roadmap / "activity.jsonl")
         except FileExistsError:
             refuse_existing(roadmap)
         disk.sync_dir(roadmap)

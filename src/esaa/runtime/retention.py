@@ -126,7 +126,7 @@ def _archive(recorder: TrailRecorder, old: _Old) -> _Old:
             staged = target.with_name(f".{target.name}.tmp")
             to_parquet(iter(old.lines), staged)
             data = staged.read_bytes()
-            staged.unlink()
+            store.disk.unlink(staged)
         else:
             data = compressed(iter(old.lines)) if kind == "jsonl.zst" else b"\n".join(old.lines) + b"\n"
         store.disk.replace_file(target, data, durable=True)

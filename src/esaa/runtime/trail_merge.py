@@ -6,7 +6,6 @@ lock; a crash in between is finished by the next merge.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from pathlib import Path
@@ -148,7 +147,7 @@ def _rewrite(store: TrailStore, name: str, whole: list[Line]) -> None:
     planned = _planned(store, name, whole[len(archived) :])
     kept = {path for path, data in planned.items() if path.exists() and path.read_bytes() == data}
     try:
-        shutil.rmtree(aside, ignore_errors=True)
+        store.disk.remove_tree(aside)
         store.disk.mkdir(aside / "new")
         plan: dict[str, str | None] = {}
         for number, (path, data) in enumerate(planned.items()):
@@ -190,7 +189,7 @@ def _carry_out(store: TrailStore, aside: Path, plan: dict[str, str | None]) -> N
         if target.parent.is_dir():
             store.disk.sync_dir(target.parent)
     store.disk.unlink(aside / "plan.json")
-    shutil.rmtree(aside, ignore_errors=True)
+    store.disk.remove_tree(aside)
 
 
 def _planned(store: TrailStore, name: str, whole: list[Line]) -> dict[Path, bytes]:

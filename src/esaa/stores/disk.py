@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 
 class Disk:
     """The real disk. All errors are `OSError`; who calls knows what they mean."""
+
+    def open(self, path: str | Path, flags: int, mode: int = 0o644, *, dir_fd: int | None = None) -> int:
+        """Opens a file for writing, and makes it where the flags say so. Who asked for the descriptor closes it."""
+        return os.open(path, flags | os.O_CLOEXEC, mode, dir_fd=dir_fd)
 
     def write(self, fd: int, data: bytes) -> None:
         """Writes all of `data`, looping on short writes."""
@@ -32,6 +37,10 @@ class Disk:
         """Replaces `target` by `source` atomically."""
         os.replace(source, target, src_dir_fd=source_dir, dst_dir_fd=target_dir)
 
+    def link(self, source: Path, target: Path) -> None:
+        """Gives a file a second name. Raises `FileExistsError` where the name is taken."""
+        os.link(source, target)
+
     def truncate(self, fd: int, size: int) -> None:
         """Cuts a file to `size` bytes."""
         os.ftruncate(fd, size)
@@ -40,13 +49,29 @@ class Disk:
         """Removes a file; a missing one is no error."""
         path.unlink(missing_ok=True)
 
-    def mkdir(self, path: Path) -> None:
+    def make_dir(self, name: str, directory: int) -> None:
+        """Makes a directory in an open one, durably. Raises `FileExistsError` where the name is taken."""
+        os.mkdir(name, 0o755, dir_fd=directory)
+        self.fsync(directory)
+
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         """Makes a directory and its parents, durably; an existing one is no error."""
         if path.is_dir():
             return
-        self.mkdir(path.parent)
-        path.mkdir(exist_ok=True)
+        self.mkdir(path.parent, mode)
+        path.mkdir(mode, exist_ok=True)
         self.sync_dir(path.parent)
+
+    def remove_tree(self, path: Path) -> None:
+        """Removes a directory with everything in it; what cannot be removed stays, and a missing one is no error."""
+        for entry in sorted(path.rglob("*"), reverse=True):
+            with suppress(OSError):
+                if entry.is_dir() and not entry.is_symlink():
+                    entry.rmdir()
+                else:
+                    self.unlink(entry)
+        with suppress(OSError):
+            path.rmdir()
 
     def sync_dir(self, path: Path) -> None:
         """Makes the entries of a directory durable."""
@@ -59,7 +84,7 @@ class Disk:
     def replace_file(self, path: Path, data: bytes, *, durable: bool, mode: int = 0o644) -> None:
         """Puts `data` at `path` atomically: temporary file, (fsync,) rename(, directory fsync)."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+        fd = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         try:
             try:
                 self.write(fd, data)

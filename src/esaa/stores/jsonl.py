@@ -174,7 +174,7 @@ class JsonlStore(Generic[F]):
 
     def cut(self, size: int) -> None:
         """Cuts the file back to `size` bytes, durably. Only `stores.recovery` may ask for it."""
-        fd = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW)
+        fd = self._disk.open(self._path, os.O_WRONLY | os.O_NOFOLLOW)
         try:
             self._disk.truncate(fd, size)
             self._disk.fsync(fd)
@@ -184,7 +184,7 @@ class JsonlStore(Generic[F]):
     def _write(self, data: bytes) -> int:
         """Appends the bytes; returns 1 where a line feed had to be put before them."""
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            fd = self._disk.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
         except OSError as error:
             raise storage_error(self._path, error) from error
         try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
+
+from esaa.stores.disk import Disk
 
 _NAME = "state.key"
 _BYTES = 32
 
 
-def state_key(config_dir: Path) -> bytes | None:
+def state_key(config_dir: Path, disk: Disk | None = None) -> bytes | None:
     """The key, made on first use with mode 0600; None where it cannot be kept (then nothing is cached)."""
     path = config_dir / _NAME
     try:
@@ -19,20 +23,26 @@ def state_key(config_dir: Path) -> bytes | None:
     except OSError:
         return None
     try:
-        config_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = config_dir / f".{_NAME}.{os.getpid()}"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(os.urandom(_BYTES))
-        try:
-            os.link(temporary, path)  # fails where another process was first, and then its key counts
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink(missing_ok=True)
+        _make(path, disk or Disk())
         return _read(path)
     except OSError:
         return None
+
+
+def _make(path: Path, disk: Disk) -> None:
+    """Durably, and whole before it has its name: a key that a crash cut short would switch off every cache for good."""
+    disk.mkdir(path.parent, 0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    fd = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        disk.write(fd, os.urandom(_BYTES))
+        disk.fsync(fd)
+    finally:
+        os.close(fd)
+    with suppress(FileExistsError):  # another process was first, and then its key counts
+        disk.link(temporary, path)
+    disk.unlink(temporary)
+    disk.sync_dir(path.parent)
 
 
 def _read(path: Path) -> bytes | None:

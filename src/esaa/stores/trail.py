@@ -66,7 +66,7 @@ class TrailStore:
         self.quarantine = Quarantine(base / ARCHIVE / "torn", disk, 100)
         self._streams: dict[str, TrailStream] = {}
         self.cache = LineCache(lines_cached_max)
-        self.changes = ChangeMarks(self.disposable(CHANGES))
+        self.changes = ChangeMarks(self.disposable(CHANGES), disk)
         self.erasables = ErasableStore(base, disk)
         self._folders: dict[tuple[str, str], Path] = {}
         self._is_prepared = False

@@ -10,6 +10,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from esaa.stores.disk import Disk
+
 SIZE_MAX = 1024 * 1024
 """A longer file is put away; its followers look at everything once."""
 
@@ -17,8 +19,9 @@ SIZE_MAX = 1024 * 1024
 class ChangeMarks:
     """The writing side. A failure to mark never fails an append, which is durable by then."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk) -> None:
         self._path = path
+        self._disk = disk
 
     def mark(self, stream: str) -> None:
         """Says that a stream has new events. What was appended before the call is seen by whoever reads the mark."""
@@ -28,15 +31,14 @@ class ChangeMarks:
 
     def _written(self, line: bytes) -> bool:
         """False where the file was put away between opening and writing."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self._path, flags, 0o644)
+        fd = self._disk.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
         try:
-            os.write(fd, line)
+            self._disk.write(fd, line)
             found = os.fstat(fd)
         finally:
             os.close(fd)
         if found.st_size > SIZE_MAX:
-            self._path.unlink(missing_ok=True)
+            self._disk.unlink(self._path)
             return True
         return found.st_nlink > 0
 
