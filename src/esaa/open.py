@@ -18,14 +18,16 @@ from esaa.runtime.workspace import Subscriber, Workspace
 from esaa.stores.contract_cache import ContractCache
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore
-from esaa.stores.layout import LOG_NAME, ROADMAP
+from esaa.stores.layout import LOG_NAME, ORIGIN_NAME, ROADMAP
 from esaa.stores.locate import events_from
 from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
     from esaa.runtime.feed import TrailFeed
+    from esaa.runtime.log_checkpoints import LogCheckpoints
     from esaa.runtime.trail import NewId, Trail
+    from esaa.runtime.trail_checkpoints import TrailCheckpoints
 
 
 def find_root(start: Path) -> Path:
@@ -91,7 +93,35 @@ def compose(
         PROJECTION_VERSION,
     )
     log = FoldedLog(store, snapshots, rules.storage.state_snapshots.every_events)
-    return Workspace(root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s, contracts=contracts)
+    workspace = Workspace(root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s, contracts=contracts)
+    if (root / ROADMAP / ORIGIN_NAME).exists():
+        workspace.open_checkpoints = lambda: open_checkpoints(workspace, config)
+    return workspace
+
+
+def open_checkpoints(workspace: Workspace, config: Config) -> LogCheckpoints:
+    """What names and signs the log of a workspace, with the keys of this user."""
+    from esaa.runtime.log_checkpoints import LogCheckpoints
+
+    return LogCheckpoints(
+        workspace.roadmap,
+        workspace.log.store,
+        Path(config.config_dir),
+        workspace.disk,
+        every_events=workspace.rules.runtime.checkpoints.every_events,
+    )
+
+
+def open_trail_checkpoints(trail: Trail, config: Config | None = None) -> TrailCheckpoints | None:
+    """What signs the streams of a trail; None where the workspace has no name to sign under."""
+    from esaa.runtime.trail_checkpoints import TrailCheckpoints
+    from esaa.stores.origin import read_origin
+
+    origin = read_origin(trail.root / ROADMAP)
+    if origin is None:
+        return None
+    settings = config or load_config()
+    return TrailCheckpoints(trail.root, trail.store, origin, Path(settings.config_dir), trail.secret)
 
 
 def open_trail(
