@@ -30,6 +30,8 @@ MEANT = {
     ("query/index_file.py", "unlink"): "SQLite writes the index, which may be thrown away at any time",
     ("agents/cassette.py", "mkdir"): "a recording of answers, beside the workspace and not part of it",
     ("agents/cassette.py", "write_bytes"): "a recording of answers, beside the workspace and not part of it",
+    ("cli/app.py", "open"): "/dev/null in the place of a closed output",
+    ("cli/progress.py", "open"): "/dev/null in the place of a closed output",
     ("cli/inbox.py", "mkdir"): "the user's own folder; a file that is left there is taken again under the same id",
     ("cli/inbox.py", "replace"): "the user's own folder; a file that is left there is taken again under the same id",
 }
