@@ -134,8 +134,11 @@ class Workbench:
         path.write_text(text.replace(old, new))
 
     def fill_from(self, template: Path) -> None:
-        """Takes a finished workspace over."""
+        """Takes a finished workspace over, with the keys of the user who made it."""
         shutil.copytree(template, self.root, dirs_exist_ok=True, symlinks=True)
+        keys = template.parent / "esaa" / "keys"
+        if keys.is_dir():
+            shutil.copytree(keys, Path(os.environ["ESAA_CONFIG_DIR"]) / "keys", dirs_exist_ok=True)
 
 
 def command(*arguments: str) -> list[str]:

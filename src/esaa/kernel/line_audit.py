@@ -6,7 +6,7 @@ Streams in constant memory; half of a full verification, and the half that can r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -54,12 +54,18 @@ class LineReader(Protocol):
         ...
 
 
-def audit_lines(
-    lines: Iterable[bytes], line_bytes_max: int, reader: LineReader, *, before: str | None = None
+def audit_lines(  # noqa: PLR0915 (one loop, for calls cost more than what they do)
+    lines: Iterable[bytes],
+    line_bytes_max: int,
+    reader: LineReader,
+    *,
+    before: str | None = None,
+    take_leaf: Callable[[str], None] | None = None,
 ) -> LineAudit:
     """Audits stored lines, each without its line feed. Blank lines are no leaves; a CR belongs to its line.
 
-    `before` is the leaf hash of the line before the first one, where earlier lines lie elsewhere.
+    `before` is the leaf hash of the line before the first one, where earlier lines lie elsewhere. `take_leaf` is given
+    the leaf hash of every line.
     """
     audit = LineAudit()
     foreign = _ForeignChain()
@@ -77,6 +83,8 @@ def audit_lines(
         if audit.chained_from is not None and leaf is not None and reader.foresees(line, leaf):
             leaf = sha256(b"\x00" + line).hexdigest()
             last_number = number
+            if take_leaf is not None:
+                take_leaf(leaf)
             continue
         is_plain = False
         try:
@@ -109,6 +117,8 @@ def audit_lines(
             foreign.note(line)
         leaf = sha256(b"\x00" + line).hexdigest()
         last_number = number
+        if take_leaf is not None:
+            take_leaf(leaf)
     audit.lines = number
     audit.leaf_hash = leaf
     return audit

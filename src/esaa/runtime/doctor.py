@@ -15,6 +15,7 @@ from esaa.protocol.commands import RecordRepair
 from esaa.protocol.facts import FileWritten
 from esaa.protocol.lessons import enforceable
 from esaa.protocol.roadmap import schema_version
+from esaa.runtime.checkpoint_audit import Knowledge
 from esaa.runtime.verification import Target, verify
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import read_governance
@@ -45,7 +46,7 @@ def examine(root: Path, config_dir: Path, opened: Callable[[], Workspace]) -> li
     symptoms += _contracts(root)
     symptoms += _lock(root)
     symptoms += _key(config_dir)
-    symptoms += _log(root)
+    symptoms += _log(root, config_dir)
     if not any(one.severity == "error" for one in symptoms):
         symptoms += _meaning(opened())
     return symptoms
@@ -129,8 +130,8 @@ def _key(config_dir: Path) -> list[Symptom]:
     return [_warning("NO_STATE_KEY", text, "Make the folder writable, the key yours alone (mode 0600).")]
 
 
-def _log(root: Path) -> list[Symptom]:
-    verdict = verify(_target(root), files=True)
+def _log(root: Path, config_dir: Path) -> list[Symptom]:
+    verdict = verify(_target(root), files=True, knowledge=Knowledge(config_dir))
     return [
         Symptom(
             code=finding.code,

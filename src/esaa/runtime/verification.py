@@ -6,7 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +15,10 @@ import msgspec
 from esaa.contracts.governance import Governance
 from esaa.effects.paths import inspect
 from esaa.errors import ContractError, NotFound, StoreError
+from esaa.kernel.checkpoint import VerifierKey
 from esaa.kernel.findings import Finding
 from esaa.kernel.vocabulary import MalformedLine
-from esaa.protocol.envelope_audit import RESTORE
+from esaa.protocol.envelope_audit import LOG, RESTORE
 from esaa.protocol.facts import Fact, VerificationPassed
 from esaa.protocol.paths import path_fault
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
@@ -25,14 +26,18 @@ from esaa.protocol.roadmap import projection_hash
 from esaa.protocol.settle import unclosed_act
 from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
+from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge
 from esaa.runtime.line_check import LineCheck, check_file, stored_lines
+from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore, storage_error
 from esaa.stores.locate import events_backwards, lines_backwards
+from esaa.stores.origin import read_origin
 from esaa.stores.views import Views
 
 Status = Literal["ok", "mismatch", "corrupted"]
+Answer = Literal["VALID-ANCHORED", "VALID-UNANCHORED", "INVALID"]
 
 _PARALLEL_FROM_BYTES = 8 * 1024 * 1024
 _REPAIR = "`esaa doctor --repair` moves it to quarantine; so does the next command that writes."
@@ -47,11 +52,20 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the log can be trusted: anchored up to an event, an unanchored tail, or invalid from a line on."""
+    """How far the log can be trusted. Three answers: anchored through an event, valid but unanchored, or invalid.
 
+    *Anchored* means that a checkpoint from outside of the workspace, signed by a key that is known, covers these
+    events. A checkpoint that lies in the workspace says through which event the log is *signed*, and by whom: that
+    shows what outsiders did, and not what the holder of the key did.
+    """
+
+    answer: Answer
     anchored_through: int | None
+    anchored_by: tuple[str, ...]
     unanchored_tail: int
     invalid_from_line: int | None
+    signed_through: int | None
+    checkpoint_signed_by: tuple[str, ...]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +102,21 @@ def verify(
     hash_all: bool = False,
     files: bool = False,
     progress: Callable[[int], None] | None = None,
+    knowledge: Knowledge | None = None,
+    keys: Sequence[VerifierKey] = (),
+    given: Sequence[Given] = (),
 ) -> Verdict:
-    """Verifies a log with everything that lies beside it. Raises `StoreError` only where it cannot be read."""
+    """Verifies a log with everything that lies beside it. Raises `StoreError` only where it cannot be read.
+
+    Checkpoints are believed by the keys of `knowledge` (this machine's) and by `keys`; `given` are checkpoints from
+    elsewhere. What was found sound, `knowledge` remembers.
+    """
     # Nothing here makes cycles; the collector would only walk the growing state again and again.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return _verify(target, strict, hash_all or strict, files, progress)
+        audit = _checkpoint_audit(target, knowledge, keys, given)
+        return _verify(target, strict, hash_all or strict, files, progress, audit)
     except OSError as error:
         raise storage_error(target.log, error) from error
     finally:
@@ -103,11 +125,16 @@ def verify(
 
 
 def _verify(
-    target: Target, strict: bool, hash_all: bool, files: bool, progress: Callable[[int], None] | None
+    target: Target,
+    strict: bool,
+    hash_all: bool,
+    files: bool,
+    progress: Callable[[int], None] | None,
+    checkpoints: CheckpointAudit,
 ) -> Verdict:
     size = target.log.stat().st_size
     rules, contract_warning = _rules(target)
-    lines = _LineCheckRun(target, size, rules)
+    lines = _LineCheckRun(target, size, rules, checkpoints.sizes if checkpoints.is_needed else None)
     audit = LogAudit(rules, hash_all=hash_all, last_verified=_last_verified(target.log))
     try:
         malformed = _audit_meaning(audit, target.log, size, progress)
@@ -118,6 +145,9 @@ def _verify(
     _audit_tail(audit, target.log, checked_lines.lines.lines)
     if target.roadmap is not None:
         _audit_seen(audit, target.roadmap, target.log)
+    events = checked_lines.lines.events
+    judgement = checkpoints.judge(checked_lines.heads, events)
+    _add_checkpoints(audit, judgement)
     if contract_warning is not None:
         audit.add(
             "CONTRACT_UNREADABLE",
@@ -131,7 +161,38 @@ def _verify(
     if target.roadmap is not None:
         _audit_read_models(audit, target.roadmap)
     checked = _audit_files(audit, target.root) if files and target.root is not None else None
-    return _verdict(audit, checked_lines.lines.events, rules is not None, checked, strict)
+    verdict = _verdict(audit, events, rules is not None, checked, strict, judgement)
+    if verdict.verify_status == "ok" and events in checked_lines.heads:
+        checkpoints.remember(checked_lines.heads[events], events)
+    return verdict
+
+
+def _checkpoint_audit(
+    target: Target, knowledge: Knowledge | None, keys: Sequence[VerifierKey], given: Sequence[Given]
+) -> CheckpointAudit:
+    if target.roadmap is None:
+        return CheckpointAudit(None, None, knowledge, keys, given)
+    store = CheckpointStore(target.roadmap / CHECKPOINTS, Disk())
+    return CheckpointAudit(store, read_origin(target.roadmap), knowledge, keys, given)
+
+
+def _add_checkpoints(audit: LogAudit, judgement: Judgement) -> None:
+    """The findings of the checkpoints. One that names no line gets the first that nothing vouches for, unless the
+    damage was found by its line already."""
+    is_placed = any(one.line is not None and one.severity == "error" for one in audit.findings)
+    is_told = any(one.code == "LOG_ROLLED_BACK" for one in audit.findings)
+    for one in judgement.findings:
+        if one.code == "LOG_ROLLED_BACK" and is_told:
+            continue
+        audit.add(
+            one.code,
+            None if is_placed else one.first_bad,
+            one.message,
+            one.hint,
+            severity=one.severity,
+            effect=one.effect,
+            where=one.where or LOG,
+        )
 
 
 def _rules(target: Target) -> tuple[Governance | None, str | None]:
@@ -146,18 +207,19 @@ def _rules(target: Target) -> tuple[Governance | None, str | None]:
 class _LineCheckRun:
     """The check of lines and envelopes: beside the other half for large logs, in place for small ones."""
 
-    def __init__(self, target: Target, size: int, rules: Governance | None) -> None:
-        self._path, self._size, self._rules = target.log, size, rules
+    def __init__(self, target: Target, size: int, rules: Governance | None, heads_at: Sequence[int] | None) -> None:
+        self._path, self._size, self._rules, self._heads_at = target.log, size, rules, heads_at
         self._process: subprocess.Popen[bytes] | None = None
         if size >= _PARALLEL_FROM_BYTES:
             folder = "" if target.roadmap is None else str(target.roadmap)
             arguments = [sys.executable, "-m", "esaa.runtime.line_check", str(target.log), str(size), folder]
+            arguments.append("none" if heads_at is None else ",".join(map(str, heads_at)))
             self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE)
 
     def result(self) -> LineCheck:
         """Waits for the outcome."""
         if self._process is None:
-            return check_file(self._path, self._size, self._rules)
+            return check_file(self._path, self._size, self._rules, self._heads_at)
         output, _ = self._process.communicate()
         if self._process.returncode != 0:
             raise StoreError("LINE_CHECK_FAILED", f"The audit of {self._path} ended early.", "Run it again.")
@@ -269,7 +331,9 @@ def _audit_files(audit: LogAudit, root: Path) -> int:
     return len(audit.file_digests)
 
 
-def _verdict(audit: LogAudit, events: int, judged: bool, checked: int | None, strict: bool) -> Verdict:
+def _verdict(
+    audit: LogAudit, events: int, judged: bool, checked: int | None, strict: bool, judgement: Judgement
+) -> Verdict:
     counting = [one for one in audit.findings if one.severity == "error" or (strict and one.severity == "warning")]
     status: Status = "ok"
     if any(one.effect == "corrupted" and one.severity == "error" for one in counting):
@@ -290,10 +354,21 @@ def _verdict(audit: LogAudit, events: int, judged: bool, checked: int | None, st
         boundaries_judged=judged,
         files_checked=checked,
         files_not_judged=audit.writes_without_effects,
-        trust=Trust(
-            anchored_through=None,
-            unanchored_tail=events if not bad_lines else min(bad_lines) - 1,
-            invalid_from_line=min(bad_lines) if bad_lines else None,
-        ),
+        trust=_trust(events, min(bad_lines, default=None), judgement),
         findings=tuple(audit.findings),
+    )
+
+
+def _trust(events: int, first_bad: int | None, judgement: Judgement) -> Trust:
+    anchored = judgement.anchored_through
+    sound = events if first_bad is None else min(first_bad - 1, events)
+    answer: Answer = "VALID-UNANCHORED" if anchored is None else "VALID-ANCHORED"
+    return Trust(
+        answer=answer if first_bad is None else "INVALID",
+        anchored_through=anchored,
+        anchored_by=judgement.anchored_by,
+        unanchored_tail=max(sound - (anchored or 0), 0),
+        invalid_from_line=first_bad,
+        signed_through=judgement.signed_through,
+        checkpoint_signed_by=judgement.signed_by,
     )
