@@ -381,8 +381,9 @@ def signers(note: Note, keys: Sequence[Key]) -> list[str]:
                 blob = blob[8:]
             if not ed25519_verifies(key.public, message, blob):
                 raise Invalid(f"the signature of {key.name} is wrong")
-            if key.name not in found:
-                found.append(key.name)
+            name = f"{key.name} ({key.id.hex()})"
+            if name not in found:
+                found.append(name)
     return found
 
 
@@ -576,8 +577,7 @@ class Envelopes:
         seq = event.get("event_seq")
         expected = self._seq + 1
         if not isinstance(seq, int) or isinstance(seq, bool):
-            if "event_seq" in event:
-                self._add("EVENT_SEQ_INVALID", number, "event_seq is not a number")
+            self._add("EVENT_SEQ_INVALID", number, "event_seq is not a number")
             missing.append("event_seq")
             self._seq = expected
         else:
@@ -586,7 +586,7 @@ class Envelopes:
             self._seq = seq
         name = event.get("event_id")
         if isinstance(name, str):
-            if name in self._ids:
+            if name in self._ids and seq == expected:
                 self._add("EVENT_ID_DUPLICATE", number, f"event_id {name} was used before")
             elif _is_number(seq) and name != f"EV-{seq:08d}":
                 self._add("EVENT_ID_INVALID", number, f"event_id {name} is not EV-{seq:08d}")
@@ -599,8 +599,7 @@ class Envelopes:
             if ts < self._time:
                 severity = "error" if self.is_chained else "warning"
                 self._add("TIME_GOES_BACK", number, f"ts {ts} is before {self._time}", severity=severity)
-            else:
-                self._time = ts
+            self._time = ts
 
 
 def _modern(event: dict[str, Json]) -> dict[str, Json]:
@@ -689,7 +688,6 @@ class Projection:
             "review": self._on_review,
             "issue.report": self._on_report,
             "issue.resolve": self._on_resolve,
-            "orchestrator.file.write": self._on_file_write,
             "orchestrator.view.mutate": self._on_mutate,
         }
 
@@ -701,8 +699,8 @@ class Projection:
         action, payload = event["action"], event["payload"]
         if action in AGENT_ACTS:
             self.last_act = line
-        elif action == "orchestrator.view.mutate":
-            self.last_act = None
+        elif action not in ("orchestrator.file.write", "hotfix.create", "issue.resolve"):
+            self.last_act = None  # what only follows a batch that was closed
         if action in _PROJECTED:
             self._status = "unknown"
         for key in _MUST.get(action, ()):
@@ -828,8 +826,8 @@ class Projection:
         task = self._task(event, payload, line, "in_progress")
         if task is None:
             return
-        if task.get("assigned_to") not in (None, event["actor"]):
-            text = f"{event['actor']} completes {task['task_id']}, which belongs to {task['assigned_to']}"
+        if task["status"] == "in_progress" and task.get("assigned_to") != event["actor"]:
+            text = f"{event['actor']} completes {task['task_id']}, which belongs to {task.get('assigned_to')}"
             self._add("LOCK_VIOLATION", line, text, severity="error" if self._is_ours(event) else "warning")
         task["status"] = "review"
         if payload.get("verification"):
@@ -867,11 +865,6 @@ class Projection:
 
     def _is_ours(self, event: Json) -> bool:
         return "prev_hash" in event
-
-    def _on_file_write(self, event: Json, payload: Json, line: int) -> None:
-        task = self.tasks.get(payload["task_id"])
-        if task is None:
-            self._add("TASK_NOT_FOUND", line, f"`{event['action']}` on the unknown task {payload['task_id']}")
 
     # Issues and lessons.
 
@@ -1002,12 +995,18 @@ def _is_known(action: str) -> bool:
 
 
 class Trust(NamedTuple):
-    """How far the log can be trusted, and by whose word."""
+    """How far the log can be trusted, and by whose word.
+
+    Anchored: a checkpoint from outside of the folder, or one that a witness signed too, covers these events. Signed: one
+    that lies beside the log does, which shows what outsiders did and not what the holder of the key did.
+    """
 
     anchored_through: int | None = None
     anchored_by: tuple[str, ...] = ()
     unanchored_tail: int = 0
     invalid_from_line: int | None = None
+    signed_through: int | None = None
+    checkpoint_signed_by: tuple[str, ...] = ()
 
     def answer(self) -> str:
         if self.invalid_from_line is not None:
@@ -1015,7 +1014,18 @@ class Trust(NamedTuple):
         if self.anchored_through is not None:
             by = ", ".join(self.anchored_by)
             return f"VALID-ANCHORED through event {self.anchored_through} by {by}, tail of {self.unanchored_tail}"
-        return f"VALID-UNANCHORED, tail of {self.unanchored_tail}"
+        signed = f", signed through event {self.signed_through}" if self.signed_through else ""
+        return f"VALID-UNANCHORED, tail of {self.unanchored_tail}{signed}"
+
+
+class Head(NamedTuple):
+    """A checkpoint that keeps the format, and which of the given keys signed it: as the log, and as witnesses."""
+
+    where: str
+    checkpoint: Checkpoint
+    signers: list[str]
+    witnesses: list[str]
+    is_anchor: bool
 
 
 class Heads:
@@ -1023,46 +1033,72 @@ class Heads:
 
     def __init__(self, keys: Sequence[Key], origin: str | None, findings: list[Finding]) -> None:
         self.keys, self.origin, self.findings = keys, origin, findings
-        self.anchored: tuple[int, tuple[str, ...]] = (0, ())
-        self._heads: list[tuple[str, Checkpoint, list[str]]] = []
+        self.trust = Trust()
+        self._heads: list[Head] = []
 
-    def read(self, name: str, data: bytes, size: int | None = None) -> None:
+    def read(self, where: str, data: bytes, size: int | None = None, is_anchor: bool = False) -> None:
         try:
             note = parse_note(data)
             checkpoint = parse_checkpoint(note.text)
-            names = signers(note, self.keys)
             if self.origin is not None and checkpoint.origin != self.origin:
                 raise Invalid(f"the checkpoint is of {checkpoint.origin}, the log is {self.origin}")
             if size is not None and checkpoint.size != size:
                 raise Invalid(f"the checkpoint covers {checkpoint.size} events, its name says {size}")
+            log_keys = [key for key in self.keys if key.algorithm == ED25519 and _speaks_for(key, checkpoint.origin)]
+            names = signers(note, log_keys)
+            witnesses = signers(note, [key for key in self.keys if key.algorithm == COSIGNATURE])
         except Invalid as error:
-            self.findings.append(Finding("CHECKPOINT_INVALID", None, str(error), where=name))
+            self.findings.append(Finding("CHECKPOINT_INVALID", None, str(error), where=where))
             return
         if not names:
             text = "none of the known keys signed the checkpoint"
-            self.findings.append(Finding("CHECKPOINT_KEY_UNKNOWN", None, text, "warning", "mismatch", name))
-        self._heads.append((name, checkpoint, names))
+            self.findings.append(Finding("CHECKPOINT_KEY_UNKNOWN", None, text, "warning", "mismatch", where))
+        self._heads.append(Head(where, checkpoint, names, witnesses, is_anchor))
 
     def compare(self, leaves: Sequence[bytes], numbers: Sequence[int]) -> None:
-        heads = sorted(self._heads, key=lambda head: head[1].size)
+        """Where the log differs, it is invalid after the last checkpoint that it keeps, unless a line was found already."""
+        is_placed = any(one.line is not None and one.severity == "error" for one in self.findings)
         tree = Tree()
-        good = 0
-        for name, head, names in heads:
-            if head.size > len(leaves):
-                text = f"the checkpoint covers {head.size} events, the log has {len(leaves)}"
+        kept = 0
+        sound: list[Head] = []
+        contradictions: list[Finding] = []
+        for head in sorted(self._heads, key=lambda one: one.checkpoint.size):
+            size = head.checkpoint.size
+            if size > len(leaves):
+                text = f"the checkpoint covers {size} events, the log has {len(leaves)}"
                 line = (numbers[-1] if numbers else 0) + 1
-                self.findings.append(Finding("CHECKPOINT_BEYOND_LOG", line, text, where=name))
+                contradictions.append(Finding("CHECKPOINT_BEYOND_LOG", line, text, where=head.where))
                 continue
-            while tree.size < head.size:
+            while tree.size < size:
                 tree.append(leaves[tree.size])
-            if tree.root() != head.root:
-                line = numbers[good] if good < len(numbers) else 1
-                text = f"the log's first {head.size} events are not those that the checkpoint was made of"
-                self.findings.append(Finding("CHECKPOINT_MISMATCH", line, text, where=name))
-            elif names and head.size >= self.anchored[0]:
-                known = self.anchored[1] if head.size == self.anchored[0] else ()
-                self.anchored = (head.size, known + tuple(one for one in names if one not in known))
-                good = head.size
+            if tree.root() != head.checkpoint.root:
+                text = f"the log's first {size} events are not those that the checkpoint was made of"
+                line = numbers[kept] if kept < len(numbers) else 1
+                contradictions.append(Finding("CHECKPOINT_MISMATCH", line, text, where=head.where))
+            elif head.signers:
+                kept = size
+                sound.append(head)
+        self.findings += [one._replace(line=None) if is_placed else one for one in contradictions]
+        anchors = [head for head in sound if head.is_anchor or head.witnesses]
+        anchored = max((head.checkpoint.size for head in anchors), default=None)
+        signed = max((head.checkpoint.size for head in sound), default=None)
+        by = [
+            name
+            for head in anchors
+            if head.checkpoint.size == anchored
+            for name in ([head.where] if head.is_anchor else []) + head.witnesses
+        ]
+        signed_by = [name for head in sound if head.checkpoint.size == signed for name in head.signers]
+        self.trust = Trust(
+            anchored_through=anchored,
+            anchored_by=tuple(dict.fromkeys(by)),
+            signed_through=signed,
+            checkpoint_signed_by=tuple(dict.fromkeys(signed_by)),
+        )
+
+
+def _speaks_for(key: Key, origin: str) -> bool:
+    return origin == key.name or origin.startswith(f"{key.name}/")
 
 
 # ---------------------------------------------------------------------------------------------- the verdict
@@ -1095,10 +1131,11 @@ def verify(
     for name, content, size in _own_checkpoints(folder):
         heads.read(name, content, size)
     for name, content in checkpoints:
-        heads.read(name, content)
-    heads.compare(envelopes.leaves, envelopes.numbers)
+        heads.read(name, content, is_anchor=True)
     if folder is not None:
         _check_seen(folder, envelopes, findings)
+    heads.compare(envelopes.leaves, envelopes.numbers)
+    if folder is not None:
         _check_read_models(folder, projection, envelopes.is_chained, findings)
     return _verdict(findings, envelopes, projection, heads, strict)
 
@@ -1178,6 +1215,12 @@ _VIEWS = (
 )
 
 
+def _trust(found: Trust, events: int, first_bad: int | None) -> Trust:
+    sound = events if first_bad is None else min(first_bad - 1, events)
+    tail = max(sound - (found.anchored_through or 0), 0)
+    return found._replace(unanchored_tail=tail, invalid_from_line=first_bad)
+
+
 def _check_read_models(folder: Path, projection: Projection, is_ours: bool, findings: list[Finding]) -> None:
     """Each read model against the projection. In another writer's log only the hashed part of roadmap is an error."""
     for name, view in _VIEWS:
@@ -1228,13 +1271,7 @@ def _verdict(
     corrupting = [one for one in errors if one.effect == "corrupted"]
     status = "corrupted" if corrupting else "mismatch" if errors or (strict and findings) else "ok"
     lines = [one.line for one in corrupting if one.line is not None]
-    through, by = heads.anchored
-    trust = Trust(
-        anchored_through=through or None,
-        anchored_by=by,
-        unanchored_tail=envelopes.events - through,
-        invalid_from_line=min(lines) if lines else None,
-    )
+    trust = _trust(heads.trust, envelopes.events, min(lines) if lines else None)
     return Verdict(status, envelopes.events, projection.hash(), projection.hashes, trust, tuple(findings))
 
 
@@ -1272,12 +1309,11 @@ def verify_trail(
             heads.read(str(file.relative_to(base)), file.read_bytes(), int(file.name) if file.name.isdigit() else None)
         for label, content in checkpoints:
             if parse_checkpoint(parse_note(content).text).origin.endswith(f"/trail/{name}"):
-                heads.read(label, content)
+                heads.read(label, content, is_anchor=True)
         if not events or events[0][0] == 1:
             heads.compare(leaves, [one[0] for one in events])
         errors = [one.line or 1 for one in findings if one.severity == "error"]
-        through, by = heads.anchored
-        trust = Trust(through or None, by, len(leaves) - through, min(errors) if errors else None)
+        trust = _trust(heads.trust, len(leaves), min(errors) if errors else None)
         answers[name] = (trust, findings)
     return answers
 

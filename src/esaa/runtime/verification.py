@@ -6,7 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from esaa.effects.paths import inspect
 from esaa.errors import ContractError, NotFound, StoreError
 from esaa.kernel.checkpoint import VerifierKey
 from esaa.kernel.findings import Finding
+from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.envelope_audit import LOG, RESTORE
 from esaa.protocol.facts import Fact, VerificationPassed
@@ -275,12 +276,23 @@ def _audit_tail(audit: LogAudit, path: Path, last_line: int) -> None:
         audit.add("TORN_TAIL", last_line, "the last line was cut by a crash, never acknowledged", _REPAIR)
         return
     vocabulary = ProtocolVocabulary()
+    offset = size
+
+    def newest_first() -> Iterator[Recorded[Fact]]:
+        nonlocal offset
+        for line, begins in lines_backwards(path):
+            offset = begins
+            yield vocabulary.decode(line)
+
     try:
-        cut = unclosed_act(vocabulary.decode(line) for line, _ in lines_backwards(path))
+        is_cut = unclosed_act(newest_first()) is not None
     except MalformedLine:
         return
-    if cut is not None:
-        audit.add("UNCLOSED_BATCH", cut, "the last batch was cut by a crash, never acknowledged", _REPAIR)
+    if is_cut:
+        with path.open("rb") as file:
+            file.seek(offset)
+            line = last_line + 1 - file.read().count(b"\n")  # by its place: its event_seq may be wrong too
+        audit.add("UNCLOSED_BATCH", line, "the last batch was cut by a crash, never acknowledged", _REPAIR)
 
 
 def _audit_seen(audit: LogAudit, roadmap: Path, log: Path) -> None:
