@@ -45,6 +45,8 @@ COMMANDS = {
     "hotfix": "esaa.cli.issues:hotfix",
     "key": "esaa.cli.keys:key",
     "checkpoint": "esaa.cli.keys:checkpoint",
+    "prove": "esaa.cli.proofs:prove",
+    "check-proof": "esaa.cli.proofs:check_proof",
     "project": "esaa.cli.checking:project",
     "doctor": "esaa.cli.checking:doctor",
 }
