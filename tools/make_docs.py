@@ -20,7 +20,8 @@ from esaa import errors
 from esaa.cli.app import COMMANDS, cli
 from esaa.cli.face import face_options
 from esaa.kernel.decider import LAYERS
-from esaa.protocol.facts import FACT_TYPES, FactBase, ForeignRecorded
+from esaa.protocol.fact_base import FactBase
+from esaa.protocol.facts import FACT_TYPES, ForeignRecorded
 from esaa.protocol.rejections import CODES
 from esaa.protocol.wire import Envelope
 

@@ -676,14 +676,15 @@ def test_wrong_setting_of_the_trail_is_an_error_before_anything_begins(root: Pat
     assert "the trail was not told of it" in receipt.notices[0]
 
 
-def test_secrets_in_the_log_do_not_reach_the_trail(root: Path) -> None:
+def test_secrets_reach_neither_log_nor_trail(root: Path) -> None:
     workspace = make_workspace(root, [PAGE], disk=CountingDisk())
     token = "ghp_" + "a1B2" * 9
     submit(workspace, "agent-impl", result("claim", "T-1", notes=f"with the token {token}"))
     a_feed(root).catch_up()
     (claim,) = [event for event in stream(root, "global") if event["event_type"] == "TaskClaimed"]
     assert token not in json.dumps(claim)
-    assert claim["redaction"]
+    assert claim["metadata"]["notes"] == "with the token [redacted:github_token]"
+    assert token.encode() not in (root / ".roadmap" / "activity.jsonl").read_bytes()
     assert_complete(root)
 
 

@@ -6,6 +6,9 @@ from typing import Literal
 
 from esaa.contracts.values import ContractFinding, ContractValue, ProtocolVersion
 
+ErasableText = Literal["notes", "evidence"]
+"""What can lie beside the log, where it can be erased. Everything else that an agent sends bears state."""
+
 ENVELOPE_FIELDS: tuple[str, ...] = (
     "schema_version",
     "event_id",
@@ -43,6 +46,7 @@ class StoragePolicy(ContractValue, frozen=True, kw_only=True):
     version: ProtocolVersion
     event_store: EventStoreFormat
     state_snapshots: StateSnapshots
+    erasable: tuple[ErasableText, ...] = ()
 
     def check(self) -> None:
         """Raise `ContractFinding` where a value could not be enforced as written."""

@@ -7,29 +7,11 @@ null differ, hence `UNSET`.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
-Json = Any  # a JSON value exactly as it was sent
-Optional = UnsetType
-
-
-class FactBase(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all facts. `action_name` is the wire name.
-
-    Fields that mean the same wherever they occur:
-
-    - `task_id`: the task that the event is about.
-    - `action`: the act again, for an agent's act is recorded as the agent sent it.
-    - `prior_status`: the status that the agent believed the task to have; it was compared with the real one.
-    - `notes`: the agent's remark for the record.
-    - `issue_id`: the issue that the event is about.
-    - `baseline_id`: the baseline of the project that it belongs to.
-    """
-
-    action_name: ClassVar[str] = ""
+from esaa.protocol.fact_base import FactBase, Json
 
 
 class RunStarted(FactBase, frozen=True, kw_only=True):
@@ -161,6 +143,7 @@ class TaskClaimed(FactBase, frozen=True, kw_only=True):
     task_id: str
     prior_status: str | UnsetType = UNSET
     notes: str | UnsetType | None = UNSET
+    erasable: Json = UNSET
 
 
 class TaskCompleted(FactBase, frozen=True, kw_only=True):
@@ -179,6 +162,7 @@ class TaskCompleted(FactBase, frozen=True, kw_only=True):
     verification: Json = UNSET
     issue_id: Json = UNSET
     fixes: Json = UNSET
+    erasable: Json = UNSET
 
 
 class TaskReviewed(FactBase, frozen=True, kw_only=True):
@@ -197,6 +181,7 @@ class TaskReviewed(FactBase, frozen=True, kw_only=True):
     decision: str
     tasks: tuple[str, ...] = ()
     reviewer_role: str | UnsetType = UNSET
+    erasable: Json = UNSET
 
 
 class IssueReported(FactBase, frozen=True, kw_only=True):
@@ -226,6 +211,7 @@ class IssueReported(FactBase, frozen=True, kw_only=True):
     subtype: Json = UNSET
     lesson: Json = UNSET
     fixes: str | UnsetType | None = UNSET
+    erasable: Json = UNSET
 
 
 class IssueResolved(FactBase, frozen=True, kw_only=True):
@@ -291,9 +277,8 @@ class ViewMutated(FactBase, frozen=True, kw_only=True):
 
     The first one after an agent's act closes the act's batch.
 
-    - `target`: `roadmap`, `issues` or `lessons`; for repairs `log` or `files`; `trail` where the run is bound to an
-      issue of the tracker.
-    - `change`: `projected`, `bound`, or what was done.
+    - `target`: `roadmap`, `issues`, `lessons`; for repairs `log`, `files`; `blobs` for erasures; `trail` for a binding.
+    - `change`: `projected`, `bound`, `erased`, or what was done.
     - `lessons`: the whole list of lessons, where it is replaced.
     - `warnings`: remarks about the accepted output (a vague check, an output that was not delivered).
     - `detail`: what a repair did: bytes removed, their digest, where the copy lies; for `bound` the `issue_key`.

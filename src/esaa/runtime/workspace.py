@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,12 @@ from esaa.effects.from_facts import file_effects
 from esaa.effects.paths import inspect
 from esaa.errors import CommandConflict, CorruptLog, StoreError, UsageError
 from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.commitment import SALT_BYTES
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.cadence import verification_due
 from esaa.protocol.commands import AnyCommand, FileOnDisk, RecordTimeout, RecordVerification, Submit
+from esaa.protocol.erasable import withheld
 from esaa.protocol.facts import Fact, OutputRejected, ViewMutated
 from esaa.protocol.intentions import AgentResult
 from esaa.protocol.issues import issues_json
@@ -36,12 +39,14 @@ from esaa.protocol.wire import LEGACY, ProtocolVocabulary
 from esaa.runtime.clock import Clock, log_time
 from esaa.runtime.folded_log import FoldedLog
 from esaa.runtime.recovery import recover
+from esaa.runtime.redacting import guarded, without_secrets
 from esaa.runtime.unknown_actors import UnknownActorFile
 from esaa.stores.archive import Quarantine
 from esaa.stores.base import Batch
 from esaa.stores.blobs import BlobStore
 from esaa.stores.contract_cache import ContractCache
 from esaa.stores.disk import Disk
+from esaa.stores.erasables import ErasableStore
 from esaa.stores.locate import events_from
 from esaa.stores.lock import writer_lock
 from esaa.stores.views import Views
@@ -91,6 +96,7 @@ class Workspace:
         self.clock = clock
         self.disk = disk
         self.blobs = BlobStore(self.roadmap / "blobs", disk)
+        self.erasables = ErasableStore(self.roadmap, disk)
         self.publisher = Publisher(root, self.roadmap / ".esaa" / "staging", self.blobs, disk)
         self.views = Views(self.roadmap, disk)
         self.quarantine = Quarantine(self.roadmap / "snapshots", disk, rules.runtime.snapshots.max)
@@ -163,14 +169,17 @@ class Workspace:
         """Stores the contents, then appends the batch. From here the decision is history."""
         if not settlement.drafts:
             return ()
+        drafts, beside = withheld(settlement.drafts, self.rules.storage.erasable, _salt)
         for content in settlement.contents.values():
             self.blobs.put(content)
-        return self.log.append(settlement.drafts, Batch(ts=now, command_id=command_id))
+        for commitment, content in beside.items():
+            self.erasables.put(commitment, content)
+        return self.log.append(drafts, Batch(ts=now, command_id=command_id))
 
     def record_command(self, command: AnyCommand) -> tuple[Recorded[Fact], ...]:
         """Settles and records a command of the orchestrator's own, without effects. The lock is held."""
         now = self.now()
-        return self.record(settle(command, self.state(), self.rules, now), now)
+        return self.record(without_secrets(settle(command, self.state(), self.rules, now)), now)
 
     def read_models(self) -> dict[str, bytes]:
         """The three read models of the state, byte for byte."""
@@ -269,7 +278,11 @@ class Workspace:
     def _settled(self, command: AnyCommand, now: str) -> Settlement:
         if isinstance(command, Submit):
             command = self._with_files(command)
-        return settle(command, self.state(), self.rules, now)
+
+        def settled(asked: AnyCommand) -> Settlement:
+            return settle(asked, self.state(), self.rules, now)
+
+        return guarded(command, settled(command), settled)
 
     def _with_files(self, command: Submit) -> Submit:
         if not isinstance(command.result, AgentResult):
@@ -299,6 +312,10 @@ class Workspace:
                 "Choose a new id, or repeat the very same command.",
             )
         return None
+
+
+def _salt() -> bytes:
+    return os.urandom(SALT_BYTES)
 
 
 def _rejected_by(events: Sequence[Recorded[Fact]]) -> Rejected | None:
