@@ -217,13 +217,15 @@ def _add(a: Point, b: Point) -> Point:
     return (e * f % _P, g * h % _P, f * g % _P, e * h % _P)
 
 
-def _times(scalar: int, point: Point) -> Point:
+def _sum_of_products(a: int, one: Point, b: int, other: Point) -> Point:
+    """a * one + b * other, bit by bit of both numbers at once."""
+    both = _add(one, other)
     found: Point = (0, 1, 1, 0)
-    while scalar:
-        if scalar & 1:
-            found = _add(found, point)
-        point = _add(point, point)
-        scalar >>= 1
+    for bit in range(max(a.bit_length(), b.bit_length()) - 1, -1, -1):
+        found = _add(found, found)
+        chosen = (a >> bit & 1) + 2 * (b >> bit & 1)
+        if chosen:
+            found = _add(found, (one, other, both)[chosen - 1])
     return found
 
 
@@ -263,7 +265,7 @@ def ed25519_verifies(public: bytes, message: bytes, signature: bytes) -> bool:
     h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % _Q
     x, y, z, t = key
     minus_key = (_P - x, y, z, _P - t)
-    return _packed(_add(_times(s, _BASE), _times(h, minus_key))) == signature[:32]
+    return _packed(_sum_of_products(s, _BASE, h, minus_key)) == signature[:32]
 
 
 # ---------------------------------------------------------------------------------------------- signed notes
@@ -464,6 +466,8 @@ ORCHESTRATOR_ACTS = (
     "task.amend",
 )
 OTHER_WRITERS = (
+    "attempt.create",
+    "orchestrator.dispatch",
     "runner.metrics",
     "project.profile.set",
     "chain.anchor",
@@ -604,7 +608,7 @@ class Envelopes:
 
 def _modern(event: dict[str, Json]) -> dict[str, Json]:
     """The legacy shim: 0.3.0 lines in the form of later ones."""
-    if "schema_version" in event:
+    if event.get("schema_version", "0.3.0") != "0.3.0":
         return event
     event = dict(event, schema_version="0.3.0")
     if "payload" not in event and "data" in event:
@@ -997,8 +1001,8 @@ def _is_known(action: str) -> bool:
 class Trust(NamedTuple):
     """How far the log can be trusted, and by whose word.
 
-    Anchored: a checkpoint from outside of the folder, or one that a witness signed too, covers these events. Signed: one
-    that lies beside the log does, which shows what outsiders did and not what the holder of the key did.
+    Anchored: a checkpoint from outside of the folder, or one that a witness signed too, covers these events.
+    Signed: one that lies beside the log does, which shows what outsiders did, not what the holder of the key did.
     """
 
     anchored_through: int | None = None
@@ -1056,7 +1060,7 @@ class Heads:
         self._heads.append(Head(where, checkpoint, names, witnesses, is_anchor))
 
     def compare(self, leaves: Sequence[bytes], numbers: Sequence[int]) -> None:
-        """Where the log differs, it is invalid after the last checkpoint that it keeps, unless a line was found already."""
+        """Where the log differs, it is invalid after the last checkpoint that it keeps, if no line was found yet."""
         is_placed = any(one.line is not None and one.severity == "error" for one in self.findings)
         tree = Tree()
         kept = 0
