@@ -36,6 +36,8 @@ COMMANDS = {
     "query": "esaa.cli.query:query",
     "index": "esaa.cli.query:index",
     "snapshot": "esaa.cli.moments:snapshot",
+    "reveal": "esaa.cli.erasure:reveal",
+    "erase": "esaa.cli.erasure:erase",
     "trail": "esaa.cli.trail:trail",
     "replay": "esaa.cli.replay:replay",
     "restore-point": "esaa.cli.restore_points:restore_point",

@@ -31,6 +31,8 @@ _BATCH_MAX = 1000
 @click.option("--correlation", metavar="ID", help="The story that the event belongs to.")
 @click.option("--causation", metavar="ID", help="The event that caused this one.")
 @click.option("--codebase-state", metavar="HASH", help="A digest of the code that the event is about.")
+@click.option("--erasable", multiple=True, metavar="FIELD", help="Keep this field erasable. May be given often.")
+@click.option("--subject", metavar="NAME", help="Whom the erasable fields are about, by a pseudonym.")
 @click.option("--batch", metavar="FILE|-", help="Record every line of a file: events as JSON objects.")
 @click.option("--list", "list_types", is_flag=True, help="Name the event types.")
 @click.option("--describe", is_flag=True, help="Show the fields of TYPE.")
@@ -51,6 +53,8 @@ def record(
     correlation: str | None,
     causation: str | None,
     codebase_state: str | None,
+    erasable: tuple[str, ...],
+    subject: str | None,
     batch: str | None,
     list_types: bool,
     describe: bool,
@@ -89,6 +93,8 @@ def record(
         correlation_id=correlation,
         causation_id=causation,
         codebase_state=codebase_state,
+        erasable=erasable,
+        subject=subject,
     )
     _record_all(face, recorder, [proposal], dry_run=dry_run)
 

@@ -16,6 +16,7 @@ from esaa.kernel.erasable import Erasable
 from esaa.runtime.recorder import RECORDER, TrailRecorder
 from esaa.runtime.trail import Trail
 from esaa.runtime.withholding import Revealed, contents_of, revealed
+from esaa.stores.erasables import ErasableStore
 from esaa.trail.event import GLOBAL, TrailEvent, stream_of
 from esaa.trail.intake import Proposal
 from esaa.trail.wire import TrailVocabulary, metadata_of
@@ -39,18 +40,6 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     is_key_destroyed: bool
     record_ids: tuple[str, ...]
     orphans: int
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How the erasable values of a trail stand: how many there are, and those with something to say."""
-
-    values: int
-    held: int
-    erased: int
-    missing: tuple[str, ...]
-    mismatched: tuple[str, ...]
-    unfinished: tuple[str, ...]
-    orphans: tuple[str, ...]
 
 
 class _Value(msgspec.Struct, frozen=True):
@@ -117,34 +106,18 @@ def reveal(trail: Trail, event_id: str) -> tuple[TrailEvent, list[Revealed]]:
     raise NotFound("EVENT_NOT_FOUND", f"The trail has no event {event_id[:80]}.", "`esaa query` finds events.")
 
 
-def standing(trail: Trail) -> Standing:
-    """How all erasable values of a trail stand. Reads every line and every value."""
+def standing(trail: Trail) -> dict[str, list[str]]:
+    """All erasable values of a trail by status. `UNFINISHED` are those whose erasure a crash cut short, `ORPHAN` those
+    that no event names. Reads every line and every value."""
     gone = erased_commitments(trail)
-    total = held = erased = 0
-    missing: list[str] = []
-    mismatched: list[str] = []
-    unfinished: list[str] = []
+    found: dict[str, list[str]] = {}
     for one in _values(trail):
-        total += 1
-        shown = f"{one.event.event_id} {one.note.path}"
-        status = _revealed(trail, one, gone).status
-        held += status == "HELD"
-        erased += status == "ERASED"
-        if status == "MISSING":
-            missing.append(shown)
-        elif status == "MISMATCH":
-            mismatched.append(shown)
-        elif status == "ERASED" and trail.store.erasables.holds(one.note.commitment):
-            unfinished.append(shown)
-    return Standing(
-        values=total,
-        held=held,
-        erased=erased,
-        missing=tuple(missing),
-        mismatched=tuple(mismatched),
-        unfinished=tuple(unfinished),
-        orphans=tuple(_orphans(trail)),
-    )
+        status: str = _revealed(trail, one, gone).status
+        if status == "ERASED" and trail.store.erasables.holds(one.note.commitment):
+            status = "UNFINISHED"
+        found.setdefault(status, []).append(f"{one.event.event_id} {one.note.path}")
+    orphans = list(_orphans(trail))
+    return found | ({"ORPHAN": orphans} if orphans else {})
 
 
 def erased_commitments(trail: Trail) -> frozenset[str]:
@@ -163,6 +136,22 @@ def forget_lines(trail: Trail, lines: Sequence[bytes]) -> None:
         if b'"erasable":[' in line:
             for note in _VOCABULARY.decode(line).fact.erasable or ():
                 trail.store.erasables.destroy(note.commitment)
+
+
+def take_over(trail: Trail, other: ErasableStore) -> None:
+    """Copies the values of another store beside the events that are joined to this one. Raises `StoreError`."""
+    gone = erased_commitments(trail)
+    for commitment in other.commitments():
+        content = other.get(commitment)
+        if content is not None and commitment not in gone and not trail.store.erasables.holds(commitment):
+            trail.store.erasables.put(commitment, content)
+
+
+def finish_erasures(trail: Trail) -> int:
+    """Destroys what is recorded as erased and still there; returns how many values that were. Raises `StoreError`."""
+    gone = erased_commitments(trail)
+    erasables = trail.store.erasables
+    return sum(erasables.destroy(one) for one in list(erasables.commitments()) if one in gone)
 
 
 def _erase(
@@ -232,9 +221,7 @@ def _recorded(
 def _swept(trail: Trail, gone: frozenset[str]) -> int:
     """Destroys what belongs to no event, what is recorded as erased, and what interrupted writes left behind."""
     erasables = trail.store.erasables
-    orphans = list(_orphans(trail))
-    unfinished = [one for one in erasables.commitments() if one in gone]
-    destroyed = sum(erasables.destroy(one) for one in [*orphans, *unfinished])
+    destroyed = sum(erasables.destroy(one) for one in [*_orphans(trail), *gone])
     return destroyed + erasables.destroy_remains(trail.clock.now().timestamp() - _ORPHAN_S)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.merkle import root_of, subtrees
+from esaa.runtime.erasing import forget_lines
 from esaa.runtime.recorder import RECORDER, TrailRecorder
 from esaa.runtime.trail import Trail
 from esaa.stores.jsonl import storage_error
@@ -209,6 +210,7 @@ def _delete(recorder: TrailRecorder, old: _Old) -> None:
                 "extra": {"state_sha256": proof.state_sha256},
             },
         )
+        forget_lines(trail, old.lines)
         store.disk.unlink(path)
         store.disk.sync_dir(path.parent)
     except OSError as error:

@@ -14,6 +14,7 @@ import msgspec
 
 from esaa.errors import MergeConflict, NotFound, StoreError
 from esaa.kernel.vocabulary import MalformedLine
+from esaa.runtime.erasing import finish_erasures, take_over
 from esaa.runtime.trail import Trail
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
@@ -52,7 +53,12 @@ def merge_stores(trail: Trail, other: TrailStore, *, dry_run: bool = False) -> l
     names = other.names()
     if not names:
         raise NotFound("TRAIL_NOT_FOUND", f"There is no trail in {other.base}.", "Name the folder of its events.")
-    return [_merge_stream(trail.store, name, list(_all_lines(other, name)), dry_run=dry_run) for name in names]
+    if not dry_run:
+        take_over(trail, other.erasables)
+    merged = [_merge_stream(trail.store, name, list(_all_lines(other, name)), dry_run=dry_run) for name in names]
+    if not dry_run:
+        finish_erasures(trail)
+    return merged
 
 
 def rejoin(trail: Trail, *, dry_run: bool = False) -> list[StreamMerge]:
