@@ -57,28 +57,35 @@ def load_trail_settings(root: Path, config: Config, environ: Mapping[str, str] |
 
     Raises `ConfigError` naming the source of a wrong value.
     """
+    from esaa.kernel.ingest import SETTINGS, NotIngested
+    from esaa.stores.outside import read_placed
     from esaa.trail.settings import read_settings
 
     path = root / ".roadmap" / "event-sourcing.yaml"
     try:
-        data: bytes | None = path.read_bytes()
+        data: bytes | None = read_placed(path, SETTINGS)
     except FileNotFoundError:
         data = None
+    except NotIngested as error:
+        raise ConfigError("CONFIG_INVALID", f"{path} cannot be taken: {error}.", "Mend or remove the file.") from error
     return read_settings(
         data, str(path), user=config.event_sourcing, environ=os.environ if environ is None else environ
     )
 
 
 def _user_file(path: Path) -> dict[str, object]:
-    try:
-        data = path.read_bytes()
-    except OSError:
+    if not path.exists():
         return {}
     import tomllib
 
+    from esaa.kernel.ingest import USER_CONFIG, NotIngested, text_of
+    from esaa.stores.outside import NotReadable, read_named
+
     try:
-        return dict(tomllib.loads(data.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return dict(tomllib.loads(text_of(read_named(path, USER_CONFIG), USER_CONFIG)))
+    except NotReadable:
+        return {}
+    except (tomllib.TOMLDecodeError, NotIngested, RecursionError) as error:
         raise ConfigError("CONFIG_INVALID", f"{path} is no TOML: {error}.", "Mend or remove the file.") from error
 
 

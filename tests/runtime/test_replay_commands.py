@@ -234,7 +234,7 @@ def test_file_that_cannot_be_read_is_refused(trail: Trail, tmp_path: Path) -> No
         with pytest.raises(UsageError, match="cannot be read"):
             with_commands(HANDLERS, path, trail.types)
     (tmp_path / "latin.yaml").write_bytes(b"handlers: \xe9")
-    with pytest.raises(UsageError, match="is no strict YAML"):
+    with pytest.raises(UsageError, match="is not UTF-8"):
         with_commands(HANDLERS, tmp_path / "latin.yaml", trail.types)
     (tmp_path / "large.yaml").write_bytes(b"#" * (replay_commands.FILE_BYTES_MAX + 1))
     with pytest.raises(UsageError, match="has more than"):

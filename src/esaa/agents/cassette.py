@@ -10,27 +10,35 @@ from pathlib import Path
 from urllib.parse import quote
 
 from esaa.agents.base import Agent, Dispatch
-from esaa.errors import AgentError
+from esaa.errors import AgentCrashed, AgentError
+from esaa.kernel.ingest import Limit, NotIngested, TooLarge
 from esaa.protocol.scheduling import Order
+from esaa.stores.outside import read_placed
+
+_OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 
 
 class CassetteAgent:
     """Plays a directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, output_bytes_max: int = _OUTPUT_BYTES_MAX) -> None:
         self._directory = directory
+        self._limit = Limit(output_bytes_max)
 
     async def answer(self, dispatch: Dispatch) -> bytes:
-        """The recorded bytes. Raises `AgentError` where there is no recording."""
+        """The recorded bytes. Raises `AgentError` where there is no recording, `AgentCrashed` where it is too large."""
         path = self._directory / cassette_name(dispatch.order)
         try:
-            return path.read_bytes()
-        except OSError as error:
+            return read_placed(path, self._limit)
+        except TooLarge as error:
+            raise AgentCrashed(
+                "OUTPUT_TOO_LARGE", f"The recorded answer {path.name}: {error}.", "Shorten or remove it."
+            ) from error
+        except (OSError, NotIngested) as error:
             raise AgentError(
                 "CASSETTE_MISSING",
                 f"There is no recorded answer {path.name} in {self._directory}.",
                 f"Record one, or answer by hand: `esaa submit FILE --actor {dispatch.order.actor}`.",
-                errno=error.errno,
             ) from error
 
 

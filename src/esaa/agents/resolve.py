@@ -27,7 +27,7 @@ def make_agent(adapter: str, root: Path, output_bytes_max: int) -> Agent | None:
                 raise ConfigError(
                     "CASSETTES_MISSING", f"There is no directory of cassettes {directory}.", "Give it: `cassette:DIR`."
                 )
-            return CassetteAgent(directory)
+            return CassetteAgent(directory, output_bytes_max)
         case "command" if argument:
             return CommandAgent(argument, root, output_bytes_max)
         case _:

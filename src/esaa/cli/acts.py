@@ -30,25 +30,33 @@ def submit_bytes(
     *,
     command_id: str | None = None,
     dry_run: bool = False,
+    is_composed_here: bool = True,
 ) -> None:
-    """Puts an agent result to the rules, on the same road as every other entrance."""
+    """Puts an agent result to the rules, on the same road as every other entrance.
+
+    What was composed from the options of a command is signed here, where the workspace asks for it and this machine
+    has the actor's key; what came as a file is taken as it is.
+    """
     from esaa.protocol.commands import Submit
     from esaa.protocol.result import parse_result
 
+    if is_composed_here and workspace.rules.swarm.identity == "signed":
+        from esaa.cli.identity import signed_if_possible
+
+        data = signed_if_possible(workspace, data, actor)
     command = Submit(actor=actor, result=parse_result(data, workspace.rules))
     face.receipt(workspace.commit(command, command_id, dry_run=dry_run), done)
 
 
 def read_input(name: str, bytes_max: int) -> bytes:
     """A file's bytes, or standard input's for `-`; at most one more than `bytes_max`, so that too much is seen."""
+    from esaa.kernel.ingest import Limit, NotIngested
+    from esaa.stores.outside import read_named
+
     try:
-        with click.open_file(name, "rb") as file:
-            data: bytes = file.read(bytes_max + 1)
-    except OSError as error:
-        raise NotFound(
-            "FILE_NOT_READ", f"{name}: {error.strerror}.", "Name a readable file, or - for input."
-        ) from error
-    return data
+        return read_named(name, Limit(bytes_max), keeps_excess=True)
+    except NotIngested as error:
+        raise NotFound("FILE_NOT_READ", f"{name}: {error}.", "Name a readable file, or - for input.") from error
 
 
 def _act(workspace: Workspace, action: str, task_id: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +91,16 @@ def submit(face: Face, file: str, actor: str, command_id: str | None, dry_run: b
     """
     workspace = face.workspace()
     data = read_input(file, workspace.rules.agent.output_contract.result_bytes_max)
-    submit_bytes(face, workspace, data, actor, f"{actor}'s result is accepted", command_id=command_id, dry_run=dry_run)
+    submit_bytes(
+        face,
+        workspace,
+        data,
+        actor,
+        f"{actor}'s result is accepted",
+        command_id=command_id,
+        dry_run=dry_run,
+        is_composed_here=False,
+    )
 
 
 @click.command()

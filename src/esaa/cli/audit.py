@@ -111,11 +111,17 @@ def check(face: Face, file: Path, font_paths: tuple[str, ...]) -> None:
     """
     import msgspec
 
+    from esaa.errors import UsageError
+    from esaa.kernel.ingest import REPORT, NotIngested
     from esaa.open import open_trail
     from esaa.runtime.audit_check import check_report
+    from esaa.stores.outside import read_named
     from esaa.trail.facts.wording import counted
 
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        data = read_named(file, REPORT)
+    except NotIngested as error:
+        raise UsageError("REPORT_UNREADABLE", f"The report cannot be read: {error}.", "Give another file.") from error
     with _progress(face) as told:
         answer = check_report(open_trail(face.find_root()), data, font_paths=font_paths, told=told)
     recorded = ", recorded in the trail when it was made" if answer.is_recorded else ""

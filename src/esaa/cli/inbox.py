@@ -36,6 +36,8 @@ def inbox(face: Face, once: bool, interval: float, dry_run: bool) -> None:
 
     Example: esaa inbox --once
     """
+    from esaa.kernel.ingest import NotIngested
+
     workspace = face.workspace()
     directory = workspace.roadmap / "inbox"
     if not dry_run:
@@ -48,8 +50,14 @@ def inbox(face: Face, once: bool, interval: float, dry_run: bool) -> None:
         for path in _waiting(directory):
             fault = _fault(path)
             if fault is None:
-                refused += not _take(face, workspace, path, dry_run=dry_run)
-            elif path.name not in left:
+                try:
+                    refused += not _take(face, workspace, path, dry_run=dry_run)
+                    continue
+                except FileNotFoundError:  # whoever put it there has taken it away again
+                    continue
+                except NotIngested as error:
+                    fault = f"was left: {error}"
+            if path.name not in left:
                 face.warn(f"{path.name} {fault}")
                 left.add(path.name)
         if once or dry_run:
@@ -78,15 +86,16 @@ def _fault(path: Path) -> str | None:
 
 
 def _take(face: Face, workspace: Workspace, path: Path, *, dry_run: bool) -> bool:
-    from esaa.cli.acts import read_input
     from esaa.cli.receipts import receipt_view
+    from esaa.kernel.ingest import Limit
     from esaa.protocol.commands import Submit
     from esaa.protocol.result import parse_result
+    from esaa.stores.outside import read_placed
 
     actor = path.name.partition("__")[0]
     # After a crash between the record and the move, the same file is not put to the rules a second time.
     command_id = f"inbox:{path.name}:{path.stat().st_mtime_ns}"
-    data = read_input(str(path), workspace.rules.agent.output_contract.result_bytes_max)
+    data = read_placed(path, Limit(workspace.rules.agent.output_contract.result_bytes_max), keeps_excess=True)
     command = Submit(actor=actor, result=parse_result(data, workspace.rules))
     receipt = workspace.commit(command, command_id, dry_run=dry_run)
     rejected = receipt.rejected

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -132,28 +130,31 @@ def _record_all(face: Face, recorder: TrailRecorder, proposals: list[Proposal], 
 def _record_batch(face: Face, recorder: TrailRecorder, source: str, *, dry_run: bool) -> None:
     import msgspec
 
-    from esaa.errors import UsageError
-    from esaa.kernel.strict_json import NotStrict, loads_strict
+    from esaa.errors import NotFound, UsageError
+    from esaa.kernel.ingest import BATCH_LINE, NotIngested, capped_lines, json_of
+    from esaa.stores.outside import NotReadable, open_named
     from esaa.trail.intake import Proposal
 
     pending: list[Proposal] = []
-    with click.open_file(source, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                value = loads_strict(line.strip())
-                proposal = msgspec.convert(_with_actor(value), Proposal)
-            except (NotStrict, msgspec.ValidationError, TypeError) as error:
-                raise UsageError(
-                    "BATCH_INVALID",
-                    f"Line {number} of {source} is no event: {error}.",
-                    f"{number - 1 - len(pending)} events before it were recorded; give them ids to repeat safely.",
-                ) from error
-            pending.append(proposal)
-            if len(pending) == _BATCH_MAX:
-                _record_all(face, recorder, pending, dry_run=dry_run)
-                pending = []
+    number, recorded = 1, 0
+    try:
+        with open_named(source) as file:
+            for line in capped_lines(file, BATCH_LINE.bytes_max):
+                if line.strip():
+                    pending.append(msgspec.convert(_with_actor(json_of(line.strip(), BATCH_LINE)), Proposal))
+                number += 1
+                if len(pending) == _BATCH_MAX:
+                    _record_all(face, recorder, pending, dry_run=dry_run)
+                    recorded += len(pending)
+                    pending = []
+    except NotReadable as error:
+        raise NotFound("FILE_NOT_FOUND", f"{source} cannot be read: {error}.", "Check the path.") from error
+    except (NotIngested, msgspec.ValidationError) as error:
+        raise UsageError(
+            "BATCH_INVALID",
+            f"Line {number} of {source} is no event: {error}.",
+            f"{recorded} events before it were recorded; give them ids to repeat safely.",
+        ) from error
     if pending:
         _record_all(face, recorder, pending, dry_run=dry_run)
 
@@ -169,19 +170,20 @@ def _needed(event_type: str | None) -> str:
 
 
 def _metadata(data: str | None, fields: tuple[str, ...]) -> dict[str, Any]:
-    from esaa.errors import UsageError
-    from esaa.kernel.strict_json import NotStrict, loads_strict
+    from esaa.errors import NotFound, UsageError
+    from esaa.kernel.ingest import METADATA, NotIngested, json_object_of
+    from esaa.stores.outside import NotReadable, read_named
 
     metadata: dict[str, Any] = {}
     if data is not None:
-        text = sys.stdin.buffer.read() if data == "-" else _file(data[1:]) if data.startswith("@") else data.encode()
+        source = data[1:] if data.startswith("@") else data
+        is_inline = data != "-" and source is data
         try:
-            value = loads_strict(text)
-        except NotStrict as error:
-            raise UsageError("METADATA_INVALID", f"--data is no strict JSON: {error}.", "Give an object.") from error
-        if not isinstance(value, dict):
-            raise UsageError("METADATA_INVALID", "--data is no JSON object.", 'Write {"key": "value"}.')
-        metadata |= value
+            metadata |= json_object_of(data.encode() if is_inline else read_named(source, METADATA), METADATA)
+        except NotReadable as error:
+            raise NotFound("FILE_NOT_FOUND", f"{source} cannot be read: {error}.", "Check the path.") from error
+        except NotIngested as error:
+            raise UsageError("METADATA_INVALID", f"--data: {error}.", 'Write {"key": "value"}.') from error
     for field in fields:
         key, equals, text_value = field.partition("=")
         if not equals or not key:
@@ -191,21 +193,12 @@ def _metadata(data: str | None, fields: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    from esaa.kernel.strict_json import NotStrict, loads_strict
+    from esaa.kernel.ingest import METADATA, NotIngested, json_of
 
     try:
-        return loads_strict(text.encode())
-    except NotStrict:
+        return json_of(text.encode(), METADATA)
+    except NotIngested:
         return text
-
-
-def _file(name: str) -> bytes:
-    from esaa.errors import NotFound
-
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise NotFound("FILE_NOT_FOUND", f"{name} cannot be read: {error.strerror}.", "Check the path.") from error
 
 
 def _actor(text: str | None, model: str | None) -> dict[str, str]:

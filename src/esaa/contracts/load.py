@@ -22,6 +22,7 @@ from esaa.contracts.storage import StoragePolicy
 from esaa.contracts.swarm import SwarmRegistry
 from esaa.contracts.values import ContractFinding
 from esaa.errors import ContractError
+from esaa.kernel.ingest import CONTRACT, NotIngested, TooLarge, text_of
 from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
 
 AGENT_FILE = "AGENT_CONTRACT.yaml"
@@ -45,7 +46,7 @@ GOVERNANCE_FILES: tuple[str, ...] = (
 )
 """The contract files that every governed workspace has in `.roadmap`. Further PARCER profiles may lie beside them."""
 
-FILE_BYTES_MAX = 256 * 1024
+FILE_BYTES_MAX = CONTRACT.bytes_max
 PROFILES_MAX = 64
 
 _PROFILE_FILE = re.compile(r"PARCER_PROFILE\.([a-z][a-z0-9-]{0,63})\.yaml")
@@ -125,13 +126,12 @@ def too_large(name: str) -> ContractError:
 
 
 def _text(name: str, data: bytes) -> str:
-    if len(data) > FILE_BYTES_MAX:
-        raise too_large(name)
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        message = f"{name}: byte {error.start} is not UTF-8."
-        raise ContractError("CONTRACT_MALFORMED", message, "Save the file as UTF-8.", file=name) from None
+        return text_of(data, CONTRACT)
+    except TooLarge:
+        raise too_large(name) from None
+    except NotIngested as error:
+        raise ContractError("CONTRACT_MALFORMED", f"{name}: {error}.", "Save the file as UTF-8.", file=name) from None
 
 
 def _contract(name: str, data: bytes, kind: type[_Contract]) -> _Contract:

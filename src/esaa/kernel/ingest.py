@@ -7,7 +7,7 @@ could take for two things, or `NotIngested`, which says why in one line. Pure: f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -49,7 +49,7 @@ HANDLERS = Limit(256 * _KIB, 32)
 USER_CONFIG = Limit(256 * _KIB, 32)
 ANCHORS = Limit(64 * _KIB, 32)
 EVENT_TYPE = Limit(256 * _KIB)
-TYPE_HISTORY = Limit(4 * _MIB)
+TYPE_HISTORY = Limit(16 * _MIB)
 # What programs and agents write.
 METADATA = Limit(4 * _MIB)
 BATCH_LINE = Limit(4 * _MIB)
@@ -59,10 +59,14 @@ PROOF = Limit(64 * _KIB)
 GIT_HEAD = Limit(4 * _KIB)
 GIT_PACKED_REFS = Limit(16 * _MIB)
 CONTENT = Limit(256 * _MIB)
+# What this program wrote itself, where someone else may have put something in its place.
+READ_MODEL = Limit(1024 * _MIB)
+FOLDED_STATE = Limit(1024 * _MIB)
+SMALL_STATE = Limit(64 * _MIB)
 REPORT = Limit(256 * _MIB, 128)
 
 
-def read_capped(file: BinaryIO, bytes_max: int) -> bytes:
+def read_capped(file: IO[bytes], bytes_max: int) -> bytes:
     """All bytes of an open file, of which at most one beyond the limit is ever read. Raises `TooLarge`."""
     data = read_sample(file, bytes_max)
     if len(data) > bytes_max:
@@ -70,7 +74,7 @@ def read_capped(file: BinaryIO, bytes_max: int) -> bytes:
     return data
 
 
-def read_sample(file: BinaryIO, bytes_max: int) -> bytes:
+def read_sample(file: IO[bytes], bytes_max: int) -> bytes:
     """The bytes of an open file, cut one byte beyond the limit: enough for who records that there was too much."""
     pieces: list[bytes] = []
     left = bytes_max + 1
@@ -81,7 +85,7 @@ def read_sample(file: BinaryIO, bytes_max: int) -> bytes:
     return b"".join(pieces)
 
 
-def capped_lines(file: BinaryIO, bytes_max: int) -> Iterator[bytes]:
+def capped_lines(file: IO[bytes], bytes_max: int) -> Iterator[bytes]:
     """The lines of an open file without their line feeds, each held to the limit. Raises `TooLarge`."""
     while line := file.readline(bytes_max + 2):
         bare = line.removesuffix(b"\n")
@@ -107,7 +111,7 @@ def json_of(data: bytes, limit: Limit) -> JsonValue:
     try:
         return loads_strict(data, bytes_max=limit.bytes_max, depth_max=limit.depth_max)
     except NotStrict as error:
-        raise NotIngested(f"it is not strict JSON: {error}") from None
+        raise NotIngested(f"it is no strict JSON: {error}") from None
 
 
 def json_object_of(data: bytes, limit: Limit) -> dict[str, JsonValue]:
@@ -123,4 +127,4 @@ def yaml_of(data: bytes, limit: Limit) -> PlainValue:
     try:
         return loads_yaml(text_of(data, limit))
     except NotStrictYaml as error:
-        raise NotIngested(f"it is not strict YAML: {error}") from None
+        raise NotIngested(f"it is no strict YAML: {error}") from None

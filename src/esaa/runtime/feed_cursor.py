@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 
 from esaa.kernel.chain import leaf_hash
+from esaa.kernel.ingest import SMALL_STATE
 from esaa.stores.base import Head
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_own
 from esaa.stores.trail import TrailStore
 from esaa.stores.trail_proofs import proofs_of
 from esaa.trail.event import GLOBAL, TrailEvent
@@ -62,7 +64,7 @@ class CursorFile:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             if self._known is None or self._known[0] != stamp:
-                self._known = stamp, _decoded(self._path.read_bytes())
+                self._known = stamp, _decoded(read_own(self._path, SMALL_STATE) or b"")
         except OSError:
             return None
         return self._known[1]
@@ -148,7 +150,7 @@ def source_key(event_id: str, leaf: str) -> bytes:
 def _decoded(data: bytes) -> Cursor | None:
     try:
         cursor = msgspec.json.decode(data, type=Cursor)
-    except msgspec.DecodeError:
+    except ValueError:  # no JSON, or no UTF-8
         return None
     return cursor if cursor.translator == TRANSLATOR_VERSION else None
 

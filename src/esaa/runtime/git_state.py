@@ -8,6 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from esaa.kernel.ingest import GIT_HEAD, GIT_PACKED_REFS, Limit, NotIngested
+from esaa.stores.outside import read_placed
+
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF_PREFIX = "ref: "
 
@@ -23,7 +26,7 @@ def git_state(folder: Path) -> GitState:
     """The state of the repository that holds a folder. Whatever cannot be read is None; nothing is raised."""
     try:
         return _read(folder)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, NotIngested):
         return GitState()
 
 
@@ -32,13 +35,13 @@ def _read(folder: Path) -> GitState:
     if place is None:
         return GitState()
     if place.is_file():  # a worktree or a submodule: the file names the folder
-        place = (place.parent / place.read_text().removeprefix("gitdir: ").strip()).resolve()
-    head = (place / "HEAD").read_text().strip()
+        place = (place.parent / _text(place, GIT_HEAD).removeprefix("gitdir: ").strip()).resolve()
+    head = _text(place / "HEAD", GIT_HEAD).strip()
     if not head.startswith(_REF_PREFIX):
         return GitState(_sha(head), None)
     ref = head.removeprefix(_REF_PREFIX)
     common = place / "commondir"
-    shared = (place / common.read_text().strip()).resolve() if common.exists() else place
+    shared = (place / _text(common, GIT_HEAD).strip()).resolve() if common.exists() else place
     return GitState(_resolved(shared, ref), ref.removeprefix("refs/heads/"))
 
 
@@ -55,14 +58,18 @@ def _repository(folder: str) -> Path | None:
 def _resolved(folder: Path, ref: str) -> str | None:
     loose = folder / ref
     if loose.is_file():
-        return _sha(loose.read_text().strip())
+        return _sha(_text(loose, GIT_HEAD).strip())
     packed = folder / "packed-refs"
     if packed.is_file():
-        for line in packed.read_text().splitlines():
+        for line in _text(packed, GIT_PACKED_REFS).splitlines():
             sha, _, name = line.partition(" ")
             if name == ref:
                 return _sha(sha)
     return None
+
+
+def _text(path: Path, limit: Limit) -> str:
+    return read_placed(path, limit).decode()
 
 
 def _sha(text: str) -> str | None:

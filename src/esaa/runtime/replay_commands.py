@@ -21,15 +21,15 @@ import msgspec
 
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut, UsageError
 from esaa.history.replay_plan import ReplayStep
-from esaa.kernel.strict_json import NotStrict, loads_strict
-from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
+from esaa.kernel.ingest import HANDLER_OUTPUT, HANDLERS, NotIngested, TooLarge, json_of, read_capped, yaml_of
 from esaa.runtime.replay_handlers import Handler, HandlerRegistry, Outcome, ReplayContext
+from esaa.stores.outside import read_named
 from esaa.trail.event import stream_of
 from esaa.trail.types import EventTypes
 from esaa.trail.wire import TrailVocabulary
 
-OUTPUT_BYTES_MAX = 1024 * 1024
-FILE_BYTES_MAX = 1024 * 1024
+OUTPUT_BYTES_MAX = HANDLER_OUTPUT.bytes_max
+FILE_BYTES_MAX = HANDLERS.bytes_max
 TIMEOUT_S = 60.0
 COMMAND = "command"
 """The name of a handler whose file gives it none."""
@@ -118,11 +118,7 @@ class CommandHandler:
                 if os.fstat(out.fileno()).st_size <= OUTPUT_BYTES_MAX:
                     continue
             if os.fstat(out.fileno()).st_size > OUTPUT_BYTES_MAX:
-                raise AgentCrashed(
-                    "HANDLER_OUTPUT_TOO_LARGE",
-                    f"{self._spec.command[0]} printed more than {OUTPUT_BYTES_MAX} bytes.",
-                    "A handler prints one JSON object.",
-                )
+                raise self._too_large()
             return
 
     def _outcome(self, code: int, out: IO[bytes], err: IO[bytes]) -> Outcome:
@@ -134,8 +130,18 @@ class CommandHandler:
                 "Run it by hand with the event on its standard input.",
             )
         out.seek(0)
-        said = out.read().strip()
+        try:
+            said = read_capped(out, OUTPUT_BYTES_MAX).strip()
+        except TooLarge as error:  # a child of the program has gone on printing
+            raise self._too_large() from error
         return Outcome(summary=f"ran {' '.join(self._spec.command)[:200]}", data=_told(said))
+
+    def _too_large(self) -> AgentCrashed:
+        return AgentCrashed(
+            "HANDLER_OUTPUT_TOO_LARGE",
+            f"{self._spec.command[0]} printed more than {OUTPUT_BYTES_MAX} bytes.",
+            "A handler prints one JSON object.",
+        )
 
     def _not_started(self, why: str) -> AgentError:
         return AgentError("HANDLER_NOT_STARTED", f"{self._spec.command[0]!r} cannot be started: {why}.", _HINT)
@@ -163,13 +169,9 @@ def _maker(spec: CommandSpec) -> Any:
 
 def _read(path: Path, types: EventTypes) -> dict[str, CommandSpec]:
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise _invalid(path, f"has more than {FILE_BYTES_MAX} bytes")
-        value = loads_yaml(path.read_bytes().decode())
-    except OSError as error:
-        raise _invalid(path, f"cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, NotStrictYaml) as error:
-        raise _invalid(path, f"is no strict YAML: {error}") from error
+        value = yaml_of(read_named(path, HANDLERS), HANDLERS)
+    except NotIngested as error:
+        raise _invalid(path, f"cannot be read: {error}") from error
     entries = value.get("handlers") if isinstance(value, dict) and set(value) == {"handlers"} else None
     if not isinstance(entries, dict) or not entries:
         raise _invalid(path, "must hold one map named `handlers`, of event types to programs")
@@ -197,8 +199,8 @@ def _told(said: bytes) -> dict[str, Any]:
     if not said:
         return {}
     try:
-        value = loads_strict(said)
-    except NotStrict:
+        value = json_of(said, HANDLER_OUTPUT)
+    except NotIngested:
         return {"output": said[-2000:].decode("utf-8", "replace")}
     return value if isinstance(value, dict) else {"output": value}
 

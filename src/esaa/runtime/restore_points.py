@@ -16,6 +16,7 @@ import msgspec
 from esaa.errors import NotFound, StoreError, UsageError
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.chain import leaf_hash
+from esaa.kernel.ingest import CONTENT, TooLarge
 from esaa.runtime.git_state import git_state
 from esaa.runtime.recorder import RECORDER, TrailRecorder
 from esaa.runtime.trail import Trail
@@ -23,6 +24,7 @@ from esaa.runtime.trail_states import TrailStates, check_stream
 from esaa.stores.blobs import BlobStore
 from esaa.stores.jsonl import storage_error
 from esaa.stores.layout import ROADMAP
+from esaa.stores.outside import read_placed
 from esaa.stores.trail_layout import partition, partitions_of
 from esaa.trail.event import GLOBAL, Actor, TrailEvent
 from esaa.trail.evolve import PROJECTION_VERSION
@@ -33,7 +35,6 @@ from esaa.trail.state import OrchestrationState, encode_state
 
 FOLDER = "checkpoints"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_BYTES_MAX = 256 * 1024 * 1024
 
 
 class StateFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,11 +231,11 @@ def read_state_file(trail: Trail, point: RestorePoint) -> StateFile | str:
     if path is None:
         return "its file is missing"
     try:
-        if path.stat().st_size > _BYTES_MAX:
-            return "its file is too large"
-        file = msgspec.json.decode(path.read_bytes(), type=StateFile)
+        file = msgspec.json.decode(read_placed(path, CONTENT), type=StateFile)
         # Laid out for readers on disk; the checksum is over the compact form.
         compact = msgspec.json.format(bytes(file.state), indent=-1)
+    except TooLarge:
+        return "its file is too large"
     except (OSError, ValueError, RecursionError) as error:
         return f"its file cannot be read: {' '.join(str(error).split())[:200]}"
     if file.checkpoint_id != point.checkpoint_id or (file.issue_key or GLOBAL) != point.stream:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 
+from esaa.kernel.ingest import SMALL_STATE
 from esaa.protocol.commands import Submit
 from esaa.protocol.facts import OutputRejected
 from esaa.protocol.settle import Settlement
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_own
 
 _DIGESTS_MAX = 16
 _NAME_MAX = 64
@@ -57,9 +59,9 @@ class UnknownActorFile:
 
     def _read(self) -> list[_Detail]:
         try:
-            lines = self._path.read_bytes().splitlines()
+            lines = (read_own(self._path, SMALL_STATE) or b"").splitlines()
             return [msgspec.json.decode(line, type=_Detail) for line in lines]
-        except (OSError, msgspec.DecodeError):
+        except ValueError:  # no JSON, or no UTF-8
             return []
 
     def _write(self, details: list[_Detail]) -> None:

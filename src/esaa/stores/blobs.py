@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from esaa.errors import StoreError
 from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.ingest import CONTENT, NotIngested
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_placed
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class BlobStore:
@@ -38,15 +43,17 @@ class BlobStore:
 
     def get(self, digest: str) -> bytes | None:
         """The content of a digest, checked, or None where it is missing. Raises `StoreError` where it is damaged."""
+        if _DIGEST.fullmatch(digest) is None:  # what a log names need not be a digest, and a path it must not be
+            return None
         path = self._path(digest)
         try:
-            content = path.read_bytes()
+            content = read_placed(path, CONTENT)
         except FileNotFoundError:
             return None
+        except NotIngested as error:
+            raise _damaged(f"The stored content {path} cannot be taken: {error}.") from error
         if sha256_hex(content) != digest:
-            raise StoreError(
-                "BLOB_DAMAGED", f"The stored content {path} is not what its name says.", "Restore it from a backup."
-            )
+            raise _damaged(f"The stored content {path} is not what its name says.")
         return content
 
     def _path(self, digest: str) -> Path:
@@ -57,3 +64,7 @@ class BlobStore:
             return os.lstat(path).st_size == size
         except FileNotFoundError:
             return False
+
+
+def _damaged(message: str) -> StoreError:
+    return StoreError("BLOB_DAMAGED", message, "Restore it from a backup.")

@@ -13,8 +13,10 @@ from pathlib import Path
 from esaa.contracts.governance import Governance
 from esaa.contracts.load import decode_governance, encode_governance, parse_governance
 from esaa.errors import ContractError
+from esaa.kernel.ingest import SMALL_STATE
 from esaa.stores.contracts import read_files
 from esaa.stores.disk import Disk
+from esaa.stores.outside import read_own
 from esaa.version import __version__
 
 _MAC_BYTES = 32
@@ -57,9 +59,8 @@ class ContractCache:
     def _load(self, digest: bytes) -> Governance | None:
         if self._secret is None:
             return None
-        try:
-            data = self._path.read_bytes()
-        except OSError:
+        data = read_own(self._path, SMALL_STATE)
+        if data is None:
             return None
         body = data[_MAC_BYTES:]
         if not hmac.compare_digest(data[:_MAC_BYTES], _mac(self._secret, digest, body)):

@@ -6,13 +6,11 @@ Reads bytes and nothing else; what they mean is `esaa.contracts.load`'s business
 from __future__ import annotations
 
 import os
-import stat
 from importlib import resources
 from pathlib import Path
 
 from esaa.contracts.governance import Governance
 from esaa.contracts.load import (
-    FILE_BYTES_MAX,
     GOVERNANCE_FILES,
     PROFILES_MAX,
     RESULT_SCHEMA_FILE,
@@ -22,6 +20,8 @@ from esaa.contracts.load import (
 )
 from esaa.contracts.values import ProtocolVersion
 from esaa.errors import ContractError
+from esaa.kernel.ingest import CONTRACT, NotIngested, TooLarge
+from esaa.stores.outside import read_placed
 
 SHIPPED_PROTOCOL: ProtocolVersion = "0.4.0"
 READ_MODEL_SCHEMAS: tuple[str, ...] = ("roadmap.schema.json", "issues.schema.json", "lessons.schema.json")
@@ -77,25 +77,14 @@ def _names(roadmap: Path) -> list[str]:
 
 
 def _read(roadmap: Path, name: str) -> bytes:
-    # O_NONBLOCK: a FIFO in the folder must not make the reader wait; O_NOFOLLOW: a link may point anywhere.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        descriptor = os.open(roadmap / name, flags)
-    except OSError as error:
-        is_link = (roadmap / name).is_symlink()
-        raise _unreadable(name, "it is a symbolic link" if is_link else error.strerror or str(error)) from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _unreadable(name, "it is not a regular file")
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise _unreadable(name, error.strerror or str(error)) from error
-    finally:
-        os.close(descriptor)
-    if len(data) > FILE_BYTES_MAX:
-        raise too_large(name)
-    return data
+        return read_placed(roadmap / name, CONTRACT)
+    except TooLarge as error:
+        raise too_large(name) from error
+    except NotIngested as error:
+        raise _unreadable(name, str(error)) from error
+    except FileNotFoundError as error:
+        raise _unreadable(name, "it is gone") from error
 
 
 def _unreadable(name: str, reason: str) -> ContractError:

@@ -81,5 +81,13 @@ def read_placed(path: Path, limit: Limit, *, keeps_excess: bool = False) -> byte
         os.close(fd)
 
 
+def read_own(path: Path, limit: Limit) -> bytes | None:
+    """The bytes of a plain file that this program can make again, or None where something else or too much lies."""
+    try:
+        return read_placed(path, limit)
+    except (OSError, NotIngested):
+        return None
+
+
 def _failure(error: OSError) -> NotReadable:
     return NotReadable(error.strerror or str(error))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from esaa.kernel.ingest import FOLDED_STATE
 from esaa.kernel.snapshot import SnapshotKey, seal, unseal
 from esaa.stores.base import Head
 from esaa.stores.disk import Disk
+from esaa.stores.outside import read_own
 
 
 class SnapshotStore:
@@ -24,11 +26,8 @@ class SnapshotStore:
         """The place and the sections of the snapshot, or None. Whether the place fits the log, the caller asks."""
         if self._secret is None:
             return None
-        try:
-            data = self._path.read_bytes()
-        except OSError:
-            return None
-        opened = unseal(self._secret, data)
+        data = read_own(self._path, FOLDED_STATE)
+        opened = None if data is None else unseal(self._secret, data)
         if opened is None:
             return None
         key, sections = opened

@@ -15,8 +15,10 @@ import msgspec
 
 from esaa.errors import StoreLocked
 from esaa.kernel.canonical import pretty
+from esaa.kernel.ingest import SMALL_STATE
 from esaa.stores.jsonl import storage_error
 from esaa.stores.lock import writer_lock
+from esaa.stores.outside import read_own
 from esaa.stores.trail import TrailStore
 from esaa.stores.trail_layout import is_date
 from esaa.stores.trail_segments import first_line, kind_of, stored_lines
@@ -133,8 +135,8 @@ class Catalogue:
     def _write_day(self, folder: Path, summaries: Iterable[PartitionSummary]) -> None:
         path = folder / INDEX
         day = DayIndex(date=folder.name)
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            day = msgspec.json.decode(path.read_bytes(), type=DayIndex)
+        with contextlib.suppress(ValueError, RecursionError):
+            day = msgspec.json.decode(read_own(path, SMALL_STATE) or b"", type=DayIndex)
         for one in summaries:
             day.issues[one.stream] = {
                 "events": one.events,
@@ -156,8 +158,8 @@ class Catalogue:
 def read_summary(path: Path) -> PartitionSummary | None:
     """The summary as it lies there, or None where it is missing or unreadable."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=PartitionSummary)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(read_own(path, SMALL_STATE) or b"", type=PartitionSummary)
+    except (ValueError, RecursionError):
         return None
 
 

@@ -6,12 +6,15 @@ A proof counts only where the trail itself vouches for it: `SegmentDeleted` in `
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.ingest import FOLDED_STATE
 from esaa.kernel.merkle import Subtree
+from esaa.stores.outside import read_own
 from esaa.stores.trail_layout import partitions_of
 from esaa.trail.event import TrailEvent
 from esaa.trail.wire import metadata_of
@@ -50,17 +53,17 @@ def is_vouched_for(proof: SegmentProof, record: TrailEvent | None) -> bool:
     if record is None:
         return False
     told = metadata_of(record)
+    extra = told.get("extra")
     return (
         told.get("merkle_root") == proof.merkle_root
         and told.get("last_leaf_hash") == proof.last_leaf_hash
-        and told.get("extra", {}).get("state_sha256") == sha256_hex(bytes(proof.state))
+        and isinstance(extra, dict)
+        and extra.get("state_sha256") == sha256_hex(bytes(proof.state))
     )
 
 
 def _found(base: Path, stream: str) -> Iterator[SegmentProof]:
     for folder in partitions_of(base, stream):
         for path in folder.glob("proof-*.json"):
-            try:
-                yield msgspec.json.decode(path.read_bytes(), type=SegmentProof)
-            except (OSError, msgspec.DecodeError):
-                continue
+            with suppress(ValueError):  # no JSON, or no UTF-8
+                yield msgspec.json.decode(read_own(path, FOLDED_STATE) or b"", type=SegmentProof)

@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 
 from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.ingest import FOLDED_STATE
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_placed
 from esaa.stores.trail_layout import partitions_of
 
 _NAME = re.compile(r"snapshot-([0-9]{1,12})\.json(\.zst)?")
@@ -66,7 +68,7 @@ def snapshot_files(base: Path, stream: str) -> list[SnapshotFile]:
 def load_snapshot(path: Path, secret: bytes | None, projection_version: int) -> TrailSnapshot | Discarded:
     """The snapshot of a file, checked as far as the file goes; whether its event is in the stream, the caller asks."""
     try:
-        data = path.read_bytes()
+        data = read_placed(path, FOLDED_STATE)
         if path.suffix == ".zst":
             import zstandard
 

@@ -6,16 +6,16 @@ The version history of the built-in types ships with the package; a store's own 
 from __future__ import annotations
 
 import os
-import stat
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esaa.errors import ConfigError
 from esaa.kernel.canonical import canonical, pretty, sha256_hex
-from esaa.kernel.strict_json import NotStrict, loads_strict
+from esaa.kernel.ingest import EVENT_TYPE, TYPE_HISTORY, Limit, NotIngested, json_of
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_placed
 from esaa.stores.trail_layout import SCHEMAS
 from esaa.trail.types import CustomType, EventTypes, parse_custom_type
 
@@ -26,9 +26,8 @@ CUSTOM = "custom"
 EVENTS_SCHEMA = "orchestration-events.json"
 VERSION_HISTORY = "version-history.json"
 
-SCHEMA_BYTES_MAX = 256 * 1024
+SCHEMA_BYTES_MAX = EVENT_TYPE.bytes_max
 TYPES_MAX = 500
-_HISTORY_BYTES_MAX = 64 * 1024 * 1024
 _HINT = "Event types are regular files that the recorder may read; see docs/how-to/own-event-types.md."
 
 
@@ -48,9 +47,9 @@ def load_types(base: Path) -> EventTypes:
     for name in names:
         where = f"{SCHEMAS}/{CUSTOM}/{name}"
         try:
-            schema = loads_strict(_read(folder / name, where, SCHEMA_BYTES_MAX))
-        except NotStrict as error:
-            raise _unreadable(where, f"it is no strict JSON: {error}") from error
+            schema = json_of(_read(folder / name, where, EVENT_TYPE), EVENT_TYPE)
+        except NotIngested as error:
+            raise _unreadable(where, str(error)) from error
         custom = parse_custom_type(schema, where)
         if custom.name in found:
             message = f"{where} and {origin[custom.name]} both name the event type {custom.name}."
@@ -102,7 +101,7 @@ def _history_of(folder: Path, shipped: bytes, types: EventTypes) -> VersionHisto
 
     path = folder / VERSION_HISTORY
     where = f"{SCHEMAS}/{VERSION_HISTORY}"
-    kept = parse_history(_read(path, where, _HISTORY_BYTES_MAX), where) if path.exists() else VersionHistory()
+    kept = parse_history(_read(path, where, TYPE_HISTORY), where) if path.exists() else VersionHistory()
     return with_project_types(parse_history(shipped, VERSION_HISTORY), kept, of_project(types.custom()))
 
 
@@ -129,26 +128,13 @@ def _names(folder: Path) -> list[str]:
         raise _unreadable(str(folder), error.strerror or str(error)) from error
 
 
-def _read(path: Path, where: str, bytes_max: int) -> bytes:
-    # O_NONBLOCK: a FIFO in the folder must not make the reader wait; O_NOFOLLOW: a link may point anywhere.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+def _read(path: Path, where: str, limit: Limit) -> bytes:
     try:
-        descriptor = os.open(path, flags)
-    except OSError as error:
-        what = "it is a symbolic link" if path.is_symlink() else error.strerror or str(error)
-        raise _unreadable(where, what) from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _unreadable(where, "it is not a regular file")
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(bytes_max + 1)
-    except OSError as error:
-        raise _unreadable(where, error.strerror or str(error)) from error
-    finally:
-        os.close(descriptor)
-    if len(data) > bytes_max:
-        raise _unreadable(where, f"it has more than {bytes_max} bytes")
-    return data
+        return read_placed(path, limit)
+    except NotIngested as error:
+        raise _unreadable(where, str(error)) from error
+    except FileNotFoundError as error:
+        raise _unreadable(where, "it is gone") from error
 
 
 def _unreadable(where: str, reason: str) -> ConfigError:

@@ -10,9 +10,11 @@ from typing import Literal
 
 import msgspec
 
+from esaa.kernel.ingest import READ_MODEL, SMALL_STATE
 from esaa.stores.base import Head
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_own
 
 VIEW_NAMES = ("roadmap.json", "issues.json", "lessons.json")
 
@@ -45,8 +47,8 @@ class Views:
         """The cursors as they were last saved; empty ones where there are none."""
         if self._cursors is None:
             try:
-                self._cursors = msgspec.json.decode(self._cursor_file.read_bytes(), type=Cursors)
-            except (OSError, msgspec.DecodeError):
+                self._cursors = msgspec.json.decode(read_own(self._cursor_file, SMALL_STATE) or b"", type=Cursors)
+            except ValueError:  # no JSON, or no UTF-8
                 self._cursors = Cursors()
         return self._cursors
 
@@ -56,10 +58,7 @@ class Views:
 
     def on_disk(self, name: str) -> bytes | None:
         """The bytes of a read model as they lie there, or None."""
-        try:
-            return (self._roadmap / name).read_bytes()
-        except OSError:
-            return None
+        return read_own(self._roadmap / name, READ_MODEL)
 
     def condition(self, seq: int) -> Literal["current", "old", "edited"]:
         """What the cursors say of the read models: written at this seq and untouched, not of this seq, or touched."""

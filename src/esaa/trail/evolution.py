@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from esaa.errors import ConfigError
-from esaa.kernel.strict_json import NotStrict, loads_strict
+from esaa.kernel.ingest import TYPE_HISTORY, NotIngested, json_of
 from esaa.trail.compatibility import LEVELS, Judgement, Level, judge, shape
 from esaa.trail.facts.base import Data, TrailFact
 from esaa.trail.registry import TRAIL_TYPES
@@ -131,8 +131,8 @@ def with_project_types(
 def parse_history(data: bytes, where: str) -> VersionHistory:
     """The history in a file. Raises `ConfigError` naming the file and what is wrong with it."""
     try:
-        return msgspec.convert(loads_strict(data), VersionHistory)
-    except (NotStrict, msgspec.ValidationError) as error:
+        return msgspec.convert(json_of(data, TYPE_HISTORY), VersionHistory)
+    except (NotIngested, msgspec.ValidationError) as error:
         hint = "Take the file from version control; it can't be made again."
         raise ConfigError("VERSION_HISTORY_INVALID", f"{where}: is no version history: {error}.", hint) from error
 
