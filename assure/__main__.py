@@ -23,6 +23,7 @@ from assure.figure import Figure, Scope
 AREAS: tuple[str, ...] = (
     "coverage",
     "determinism",
+    "tampering",
 )
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 
