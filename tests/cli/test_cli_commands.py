@@ -377,9 +377,13 @@ def test_verify_of_workspace_folder_and_bare_log(finished: Workbench) -> None:
     bare = finished.ok("verify", ".roadmap/activity.jsonl", "--json").answer
     assert (bare["verify_status"], bare["boundaries_judged"]) == ("ok", False)
     assert bare["trust"] == {
+        "answer": "VALID-UNANCHORED",
         "anchored_through": None,
+        "anchored_by": [],
         "unanchored_tail": len(finished.events()),
         "invalid_from_line": None,
+        "signed_through": None,
+        "checkpoint_signed_by": [],
     }
 
 

@@ -261,8 +261,9 @@ def test_a_log_that_was_restored_on_purpose_is_accepted_and_that_is_recorded(fin
 
 
 def forget_what_was_seen(bench: Workbench) -> None:
-    """As in a copy of the project: what this machine remembers is not part of it."""
+    """As in an unsigned copy of the project: what this machine remembers is not part of it."""
     (bench.roadmap / ".esaa" / "cursors.json").unlink()
+    bench.unsign()
 
 
 def test_an_empty_log_is_missed_too(finished: Workbench) -> None:

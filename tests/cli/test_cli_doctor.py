@@ -129,6 +129,7 @@ def test_an_unclosed_batch_is_mended(claimed: Workbench) -> None:
     start = max(number for number, line in enumerate(lines) if b'"action":"complete"' in line)
     claimed.write_log(lines[: start + 2])
     (claimed.roadmap / ".esaa" / "cursors.json").unlink()  # a crash in the middle of an append saves no cursor
+    claimed.unsign()
     assert symptoms(claimed)["UNCLOSED_BATCH"][0] == "error"
     outcome = claimed("doctor", "--repair")
     assert "unacknowledged batch moved to quarantine" in outcome.out
@@ -272,5 +273,6 @@ def test_a_lesson_that_cannot_be_enforced_is_a_warning(planned: Workbench) -> No
     }
     planned.write_log([json.dumps(event).encode() + b"\n"])
     (planned.roadmap / ".esaa" / "cursors.json").unlink()
+    planned.unsign()
     planned.ok("project")
     assert symptoms(planned)["LESSON_NOT_ENFORCEABLE"][0] == "warning"

@@ -107,4 +107,16 @@ def test_a_command_does_not_load(planned: Workbench, line: list[str], absent: se
     assert not found & absent, sorted(found & absent)
     others = {name.partition(".")[0] for name in found if not is_standard(name)}
     allowed = {"esaa", "click", "msgspec", "typing_extensions", "yaml", "_yaml", "jsonschema_rs", "cython_runtime"}
+    if line[0] in {"claim", "verify"}:
+        # A claim is followed by a signed checkpoint, and a verification by the check of its signature.
+        assert "cryptography" in others
+        allowed |= {"cryptography", "_cffi_backend", "_openssl"}
     assert {name for name in others if not name.startswith("_cython")} <= allowed, others - allowed
+
+
+@pytest.mark.parametrize("line", [["claim", "T-1", "--actor", "agent-spec"], ["verify"]], ids=["claim", "verify"])
+def test_without_a_name_for_the_log_nothing_that_signs_is_loaded(planned: Workbench, line: list[str]) -> None:
+    planned.unsign()
+    (planned.roadmap / "origin").unlink()
+    found = imported(planned, *line)
+    assert not {name for name in found if name.startswith(("cryptography", "esaa.runtime.log_checkpoints"))}

@@ -133,6 +133,11 @@ class Workbench:
         assert old in text, f"{name} does not hold {old!r}"
         path.write_text(text.replace(old, new))
 
+    def unsign(self) -> None:
+        """Takes back every signature and memory of the log: as if a crash had come before them."""
+        shutil.rmtree(self.roadmap / "checkpoints", ignore_errors=True)
+        shutil.rmtree(Path(os.environ["ESAA_CONFIG_DIR"]) / "seen", ignore_errors=True)
+
     def fill_from(self, template: Path) -> None:
         """Takes a finished workspace over, with the keys of the user who made it."""
         shutil.copytree(template, self.root, dirs_exist_ok=True, symlinks=True)

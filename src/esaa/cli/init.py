@@ -106,7 +106,7 @@ def _make_key(workspace: Workspace, config: Config) -> str | None:
 
     try:
         checkpoints = open_checkpoints(workspace, config)
-        checkpoints.begin()
+        checkpoints.begin(is_new_log=True)
     except EsaaError as error:
         return f"checkpoints are not signed: {error}"
     workspace.open_checkpoints = lambda: checkpoints

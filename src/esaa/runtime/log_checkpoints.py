@@ -14,7 +14,7 @@ from esaa.protocol.facts import Fact
 from esaa.runtime.checkpoint_sources import LogSource
 from esaa.runtime.checkpointing import Checkpointer, Reason
 from esaa.stores.base import Head
-from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
+from esaa.stores.checkpoints import CHECKPOINTS, LATEST, CheckpointStore
 from esaa.stores.disk import Disk
 from esaa.stores.frontier_cache import FrontierCache
 from esaa.stores.jsonl import JsonlStore
@@ -68,11 +68,17 @@ class LogCheckpoints:
         refuse_inside(self._config_dir, self._roadmap.parent)
         return checkpointer.make(reason)
 
-    def begin(self) -> SigningKey:
-        """Names the log, where it has no name yet, and makes this machine's key. Raises `UsageError`, `ConfigError`."""
+    def begin(self, *, is_new_log: bool = False) -> SigningKey:
+        """Names the log, where it has no name yet, and makes this machine's key. A new log takes over no name under
+        which another one was signed or seen. Raises `UsageError` where there is a key, and `ConfigError`.
+        """
         refuse_inside(self._config_dir, self._roadmap.parent)
-        origin = make_origin(self._roadmap, self._disk, _new_id)
-        return self.keys.create(origin)
+        lying = CheckpointStore(self._roadmap / CHECKPOINTS, self._disk)
+        before = read_origin(self._roadmap)
+        if is_new_log and before is not None and (lying.read(LATEST) or lying.kept() or self._seen().of(before)):
+            lying.set_aside()
+            return self.keys.create(replace_origin(self._roadmap, self._disk, _new_id))
+        return self.keys.create(make_origin(self._roadmap, self._disk, _new_id))
 
     def rotate(self) -> tuple[SigningKey, SigningKey, Checkpoint | None]:
         """Puts a new key in the place of the old one, brought in by a checkpoint that both have signed.
@@ -94,7 +100,7 @@ class LogCheckpoints:
         origin = self._origin()
         if origin is None:
             return None
-        seen = SeenHeads(self._config_dir, self._disk).of(origin)
+        seen = self._seen().of(origin)
         if seen is None or self._store.holds(Head(version=seen.size, leaf_hash=seen.leaf_hash)):
             return None
         head = self._store.head()
@@ -124,6 +130,9 @@ class LogCheckpoints:
                 self.keys.create(after)
         return {"origin_before": before, "origin": after}
 
+    def _seen(self) -> SeenHeads:
+        return SeenHeads(self._config_dir, self._disk)
+
     def _origin(self) -> str | None:
         with suppress(EsaaError):
             return read_origin(self._roadmap)
@@ -143,7 +152,7 @@ class LogCheckpoints:
                     self._roadmap / ".esaa" / "frontier", self._disk, state_key(self._config_dir, self._disk), origin
                 ),
                 self.keys,
-                SeenHeads(self._config_dir, self._disk),
+                self._seen(),
                 every_events=self._every_events,
             )
         return self._checkpointer
