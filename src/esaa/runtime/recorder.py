@@ -28,7 +28,7 @@ from esaa.stores.trail_types import publish_schemas
 from esaa.trail.event import GLOBAL, Actor, GateFinding, TrailEvent, Witnessed
 from esaa.trail.facts.records import LogRepaired
 from esaa.trail.facts.wording import counted
-from esaa.trail.intake import Prepared, Proposal, is_uuid, prepare, refused, trail_time
+from esaa.trail.intake import Prepared, Proposal, is_issue_key, is_uuid, prepare, refused, trail_time
 from esaa.trail.wire import raw_metadata
 
 OPENING = frozenset({"OrchestrationStarted", "SessionStarted"})
@@ -224,7 +224,9 @@ class TrailRecorder(Scopes):
             proposal.git_sha, proposal.branch = git.sha, git.branch
 
     def _session_for(self, proposal: Proposal) -> str:
-        stream = proposal.stream or proposal.issue_key or GLOBAL
+        stream: object = proposal.stream or proposal.issue_key
+        if not isinstance(stream, str) or not is_issue_key(stream):
+            stream = GLOBAL  # what is no key must not become a path; the gates name it
         if proposal.event_type in OPENING:
             self._sessions[stream] = self._new_id()
         return self._session_of(stream)
