@@ -685,7 +685,9 @@ def test_refusal_on_a_done_task_leaves_no_work() -> None:
 def test_report_is_an_output_of_the_asked_act_but_the_monitors_is_not() -> None:
     assert folded(*in_progress(), reported()).work("T-1").complete == 1
     assert folded(*in_progress(), (reported(), "runtime-monitor")).work("T-1").complete == 0
-    assert folded(*done(), reported()).header.work == {}
+    about_done = folded(*done(), reported(), reported())
+    assert (about_done.work("T-1").review, about_done.work("T-1").reports) == (2, 0)
+    assert folded(*done(), (reported(), "runtime-monitor")).header.work == {}
 
 
 def test_state_that_is_copied_goes_its_own_way() -> None:

@@ -22,6 +22,8 @@ from esaa.protocol.commands import (
 )
 from esaa.protocol.rejections import CODES, reject
 from esaa.protocol.result import Refused
+from tests.protocol.test_identity import RULES as SIGNED
+from tests.protocol.test_identity import put
 from tests.scenarios import (
     IMPL,
     LATER,
@@ -96,6 +98,10 @@ RAISED: dict[str, Callable[[], Rejected | None]] = {
     "ACTION_COLLAPSE": _refused(todo(), submit(IMPL, {"activity_event": [{}, {}]})),
     "UNKNOWN_ACTION": _refused(todo(), submit(IMPL, {"activity_event": {"action": "task.create", "task_id": "T-1"}})),
     "ACTOR_UNKNOWN": _refused(todo(), submit("stranger", claim())),
+    "IDENTITY_MISSING": _refused(todo(), put(IMPL, claim(), signature=None), rules=SIGNED),
+    "IDENTITY_UNREGISTERED": _refused(todo(), put(SPEC, claim()), rules=SIGNED),
+    "IDENTITY_INVALID": _refused(todo(), put(IMPL, claim(), genuine=False), rules=SIGNED),
+    "IDENTITY_REPLAYED": _refused(todo(), put(IMPL, claim(), attempt=2), rules=SIGNED),
     "TASK_NOT_FOUND": _refused((), submit(IMPL, claim())),
     "WRONG_TASK": _refused((*todo(), *todo("T-2")), submit(IMPL, claim("T-2"), asked="T-1")),
     "ROLE_VIOLATION": _refused(todo(), submit(SPEC, claim())),

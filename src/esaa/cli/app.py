@@ -20,6 +20,7 @@ COMMANDS = {
     "init": "esaa.cli.init:init",
     "run": "esaa.cli.run:run",
     "submit": "esaa.cli.acts:submit",
+    "sign": "esaa.cli.identity:sign",
     "claim": "esaa.cli.acts:claim",
     "complete": "esaa.cli.acts:complete",
     "review": "esaa.cli.acts:review",

@@ -25,13 +25,21 @@ def key() -> None:
 
 
 @key.command()
+@click.option("--actor", metavar="NAME", help="Make the key of an actor of agents_swarm.yaml, who signs submissions.")
 @face_options
 @pass_face
-def create(face: Face) -> None:
+def create(face: Face, actor: str | None) -> None:
     """Name this workspace's log, where it has no name yet, and make the key that signs it on this machine.
+
+    With --actor, make the key that signs the submissions of an actor instead, and print its public half.
 
     Example: esaa key create
     """
+    if actor is not None:
+        from esaa.cli.identity import create_actor_key
+
+        create_actor_key(face, actor)
+        return
     from esaa.config import load_config
     from esaa.kernel.checkpoint import format_vkey
     from esaa.open import open_checkpoints
@@ -171,15 +179,14 @@ def _of_log(face: Face) -> tuple[Checkpoint | None, bytes | None]:
 
 
 def _of_stream(face: Face, stream: str) -> tuple[Checkpoint | None, bytes | None]:
-    from esaa.open import open_trail, open_trail_checkpoints
+    from esaa.open import open_trail
     from esaa.runtime.trail_checkpoints import stream_checkpoints
     from esaa.runtime.trail_states import check_stream
     from esaa.stores.checkpoints import LATEST
 
     check_stream(stream)
     trail = open_trail(face.find_root())
-    checkpoints = open_trail_checkpoints(trail)
-    made = None if checkpoints is None else checkpoints.make(stream, "demand")
+    made = None if trail.open_checkpoints is None else trail.open_checkpoints().make(stream, "demand")
     return made, stream_checkpoints(trail.store, stream).read(LATEST)
 
 

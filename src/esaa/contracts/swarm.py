@@ -9,6 +9,7 @@ import re
 from typing import Literal
 
 from esaa.contracts.values import TASK_KINDS, ContractFinding, ContractValue, ProtocolVersion, TaskKind
+from esaa.kernel.checkpoint import ED25519, CheckpointInvalid, parse_vkey
 
 Role = Literal["spec", "impl", "qa", "monitor"]
 
@@ -18,10 +19,12 @@ ACTOR_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
 class Actor(ContractValue, frozen=True, kw_only=True):
-    """One identity: its roles, and the adapter that answers for it (`manual`: a person or tool submits)."""
+    """One identity: its roles, the adapter that answers for it (`manual`: a person or tool submits), and the public key
+    (a vkey, as `esaa key create --actor` prints it) that its submissions are signed with."""
 
     roles: tuple[Role, ...]
     adapter: str = "manual"
+    key: str | None = None
 
 
 class Assignment(ContractValue, frozen=True, kw_only=True):
@@ -50,13 +53,17 @@ class Resolution(ContractValue, frozen=True, kw_only=True):
 
 
 class SwarmRegistry(ContractValue, frozen=True, kw_only=True):
-    """The actors and their duties. `review` says which actor reviews the work of which task kind."""
+    """The actors and their duties. `review` says which actor reviews the work of which task kind.
+
+    With `identity: signed`, only what is signed with an actor's registered key counts as the actor's.
+    """
 
     contract: Literal["agents_swarm"]
     version: ProtocolVersion
     actors: dict[str, Actor]
     resolution: Resolution
     review: dict[TaskKind, str]
+    identity: Literal["unsigned", "signed"] = "unsigned"
 
     def assignment(self, kind: TaskKind, is_hotfix: bool) -> Assignment:
         """The assignment of a task of this kind."""
@@ -79,6 +86,7 @@ class SwarmRegistry(ContractValue, frozen=True, kw_only=True):
                 raise ContractFinding(f"actors.{name}.adapter must not be empty")
             if "monitor" in actor.roles and (name != MONITOR or actor.roles != ("monitor",)):
                 raise ContractFinding(f"actors.{name}: the monitor role belongs to {MONITOR!r} alone")
+        self._check_keys()
         if MONITOR not in self.actors or self.actors[MONITOR].roles != ("monitor",):
             raise ContractFinding(f"actors: {MONITOR!r} with the role monitor is required")
         for kind in TASK_KINDS:
@@ -97,3 +105,18 @@ class SwarmRegistry(ContractValue, frozen=True, kw_only=True):
                 raise ContractFinding(f"review.{kind}: {self.review[kind]!r} is not a registered actor")
             if self.review[kind] == MONITOR:
                 raise ContractFinding(f"review.{kind}: {MONITOR!r} may only report issues")
+
+    def _check_keys(self) -> None:
+        owners: dict[bytes, str] = {}
+        for name, actor in self.actors.items():
+            if actor.key is None:
+                continue
+            try:
+                key = parse_vkey(actor.key)
+            except CheckpointInvalid as error:
+                raise ContractFinding(f"actors.{name}.key is no public key: {error}") from error
+            if key.algorithm != ED25519:
+                raise ContractFinding(f"actors.{name}.key must be an Ed25519 key")
+            owner = owners.setdefault(key.public, name)
+            if owner != name:
+                raise ContractFinding(f"actors.{name}.key is also that of {owner}; whose output would it sign?")

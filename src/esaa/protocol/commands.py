@@ -30,12 +30,19 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Submit(Command, frozen=True, kw_only=True):
-    """An actor's result is put to the rules. `asked_task_id` is the task that a dispatched agent was asked about."""
+    """An actor's result is put to the rules.
+
+    - `asked_task_id`: the task that a dispatched agent was asked about.
+    - `workspace`: the name that this workspace has in signatures, or None where it has none.
+    - `is_genuine`: whether the actor's registered key made the signature that the result carries.
+    """
 
     actor: str
     result: AgentResult | Refused
     files: dict[str, FileOnDisk] = {}
     asked_task_id: str | None = None
+    workspace: str | None = None
+    is_genuine: bool = False
 
 
 class RecordTimeout(Command, frozen=True, kw_only=True):

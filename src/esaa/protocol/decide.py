@@ -52,6 +52,7 @@ from esaa.protocol.facts import (
     ViewMutated,
 )
 from esaa.protocol.gates import refuse_lesson_report, refuse_lessons
+from esaa.protocol.identity import recorded_signature, refuse_identity
 from esaa.protocol.intentions import AgentResult, AnyIntention, Claim, Complete, ReportIssue, Review
 from esaa.protocol.lessons import Delivery
 from esaa.protocol.rejections import reject
@@ -137,6 +138,9 @@ def _verification(command: RecordVerification) -> tuple[Draft[Fact], ...]:
 
 def _submit(command: Submit, state: State, rules: Governance, now: str) -> Decision | Rejected:
     result = command.result
+    refusal = refuse_identity(command, state, rules)
+    if refusal is not None:
+        return refusal
     if isinstance(result, Refused):
         return result.rejected
     intention = result.intention
@@ -151,7 +155,9 @@ def _submit(command: Submit, state: State, rules: Governance, now: str) -> Decis
             delivered = deliver(task, command, intention, result, state, rules)
             if isinstance(delivered, Rejected):
                 return delivered
-            return Decision(drafts=delivered.drafts, contents=delivered.contents, warnings=delivered.warnings)
+            act, *effects = delivered.drafts
+            drafts = (_signed(act, command, rules), *effects)
+            return Decision(drafts=drafts, contents=delivered.contents, warnings=delivered.warnings)
         case Claim():
             fact: Fact = TaskClaimed(task_id=task.task_id, prior_status=intention.prior_status, notes=intention.notes)
         case Review():
@@ -174,7 +180,16 @@ def _submit(command: Submit, state: State, rules: Governance, now: str) -> Decis
         refusal, warnings = refuse_lessons(task, _delivery(result), state)
     if refusal is not None:
         return refusal
-    return Decision(drafts=(Draft(actor=command.actor, fact=fact),), warnings=tuple(warnings))
+    act = _signed(Draft(actor=command.actor, fact=fact), command, rules)
+    return Decision(drafts=(act,), warnings=tuple(warnings))
+
+
+def _signed(act: Draft[Fact], command: Submit, rules: Governance) -> Draft[Fact]:
+    """The act, with the signature under which it was taken."""
+    signature = recorded_signature(command, rules)
+    if signature is None:
+        return act
+    return msgspec.structs.replace(act, fact=msgspec.structs.replace(act.fact, signature=signature))
 
 
 def _state_machine(

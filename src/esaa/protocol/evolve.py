@@ -36,7 +36,7 @@ from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Run, State, Ve
 from esaa.protocol.task_table import Task
 from esaa.protocol.tracking import track
 
-PROJECTION_VERSION = 4
+PROJECTION_VERSION = 5
 """Raised with every change of these rules; a snapshot of another version is discarded."""
 
 _replace = msgspec.structs.replace

@@ -21,7 +21,7 @@ class FactBase(msgspec.Struct, frozen=True, kw_only=True):
     - `issue_id`: the issue that the event is about.
     - `baseline_id`: the baseline of the project that it belongs to.
     - `signature`: where the workspace takes only signed outputs, the one under which the act was taken: the workspace,
-      the attempt, the key, the digest of the result, and the signature itself.
+      what was asked and the attempt, the key, the digest of the result, and the signature itself.
     - `erasable`: the texts that lie beside the log, where they can be erased: `[{"path", "commitment", "bytes"}]`.
     """
 

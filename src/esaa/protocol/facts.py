@@ -143,6 +143,7 @@ class TaskClaimed(FactBase, frozen=True, kw_only=True):
     task_id: str
     prior_status: str | UnsetType = UNSET
     notes: str | UnsetType | None = UNSET
+    signature: Json = UNSET
     erasable: Json = UNSET
 
 
@@ -162,6 +163,7 @@ class TaskCompleted(FactBase, frozen=True, kw_only=True):
     verification: Json = UNSET
     issue_id: Json = UNSET
     fixes: Json = UNSET
+    signature: Json = UNSET
     erasable: Json = UNSET
 
 
@@ -181,6 +183,7 @@ class TaskReviewed(FactBase, frozen=True, kw_only=True):
     decision: str
     tasks: tuple[str, ...] = ()
     reviewer_role: str | UnsetType = UNSET
+    signature: Json = UNSET
     erasable: Json = UNSET
 
 
@@ -211,6 +214,7 @@ class IssueReported(FactBase, frozen=True, kw_only=True):
     subtype: Json = UNSET
     lesson: Json = UNSET
     fixes: str | UnsetType | None = UNSET
+    signature: Json = UNSET
     erasable: Json = UNSET
 
 

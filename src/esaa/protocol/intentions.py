@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from esaa.protocol.signature import PresentedSignature
+
 Severity = Literal["low", "medium", "high", "critical"]
 
 
@@ -86,9 +88,13 @@ class FileUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed agent result: one intention, the files that go with it, and the digest of the bytes it came from."""
+    """A parsed agent result: one intention, the files that go with it, and the digest of the bytes it came from.
+
+    `signature` is there where the workspace asks for one and the submission carried one; it is not checked yet.
+    """
 
     intention: AnyIntention
     updates: tuple[FileUpdate, ...]
     fields: dict[str, Any]
     result_sha256: str
+    signature: PresentedSignature | None = None

@@ -16,6 +16,7 @@ from esaa.kernel.decider import Rejected
 from esaa.kernel.strict_json import NotStrict, loads_strict
 from esaa.protocol.intentions import INTENTIONS, AgentResult, AnyIntention, FileUpdate
 from esaa.protocol.rejections import reject
+from esaa.protocol.signature import PresentedSignature, SignatureMalformed, take_signature
 
 _SCHEMA_ERRORS_SHOWN = 3
 
@@ -27,6 +28,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     task_id: str | None
     source_action: str | None
     result_sha256: str
+    signature: PresentedSignature | None = None
 
 
 def parse_result(data: bytes, rules: Governance) -> AgentResult | Refused:
@@ -58,25 +60,38 @@ def parse_result(data: bytes, rules: Governance) -> AgentResult | Refused:
             result_sha256=digest,
         )
     task_id, action = _named(value)
+    signature: PresentedSignature | None = None
+    if rules.swarm.identity == "signed" and isinstance(value, dict):
+        try:
+            signature = take_signature(value)
+        except SignatureMalformed as error:
+            malformed = reject(
+                "IDENTITY_INVALID", f"The output's signature {error}.", "`esaa sign` writes it as it must be."
+            )
+            return Refused(rejected=malformed, task_id=task_id, source_action=action, result_sha256=digest)
     rejected = _against_schema(value, rules)
     if rejected is None and action not in rules.agent.allowed_actions:
         rejected = _unknown_action(action, rules)
     if rejected is not None:
-        return Refused(rejected=rejected, task_id=task_id, source_action=action, result_sha256=digest)
+        return Refused(
+            rejected=rejected, task_id=task_id, source_action=action, result_sha256=digest, signature=signature
+        )
     assert isinstance(value, dict)
     try:
-        return _typed(value, digest)
+        return _typed(value, digest, signature)
     except msgspec.ValidationError as error:
         # The workspace's schema may be looser than the types; the types still hold.
         rejected = _schema_rejection(str(error))
-        return Refused(rejected=rejected, task_id=task_id, source_action=action, result_sha256=digest)
+        return Refused(
+            rejected=rejected, task_id=task_id, source_action=action, result_sha256=digest, signature=signature
+        )
 
 
-def _typed(value: dict[str, Any], digest: str) -> AgentResult:
+def _typed(value: dict[str, Any], digest: str, signature: PresentedSignature | None) -> AgentResult:
     event = value["activity_event"]
     intention: AnyIntention = msgspec.convert(event, INTENTIONS[event["action"]])
     updates = msgspec.convert(value.get("file_updates", []), tuple[FileUpdate, ...])
-    return AgentResult(intention=intention, updates=updates, fields=event, result_sha256=digest)
+    return AgentResult(intention=intention, updates=updates, fields=event, result_sha256=digest, signature=signature)
 
 
 def _named(value: object) -> tuple[str | None, str | None]:

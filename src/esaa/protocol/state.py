@@ -45,7 +45,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not in the projection but decides what may come next on a task that is not done.
+    """What is not in the projection but decides what may come next on a task. Of one that is done, only the reports
+    about it are counted, under `review`.
 
     `attempts` counts the refused and timed-out outputs; `since` is when the present attempt began; `rejected_at` the
     last refusal (for the cooldown); the three counters say how many outputs each asked action has had.

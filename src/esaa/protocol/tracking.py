@@ -79,9 +79,15 @@ def _rejected(state: State, fact: OutputRejected, ts: str) -> None:
 
 def _reported(state: State, fact: IssueReported, actor: str) -> None:
     task = state.tasks.get(fact.task_id)
-    if task is not None and task.status in _SLOT_OF_STATUS and actor != MONITOR:
+    if task is None or actor == MONITOR:
+        return
+    if task.status in _SLOT_OF_STATUS:
         work = _one_more(state.work(task.task_id), task.status)
         state.header.work[task.task_id] = _replace(work, reports=work.reports + 1)
+    else:
+        # What comes about a task that is done is counted as well, so that a signed report counts once.
+        work = state.work(task.task_id)
+        state.header.work[task.task_id] = _replace(work, review=work.review + 1)
 
 
 def _resolved(state: State, fact: IssueResolved, ts: str) -> None:

@@ -238,6 +238,7 @@ def _review(fact: _ReviewPayload, role: str | UnsetType | None) -> TaskReviewed:
         decision=fact.decision,
         tasks=fact.tasks,
         reviewer_role=role,
+        signature=fact.signature,
         erasable=fact.erasable,
     )
 

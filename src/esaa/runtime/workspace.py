@@ -38,6 +38,7 @@ from esaa.protocol.state import State
 from esaa.protocol.wire import LEGACY, ProtocolVocabulary
 from esaa.runtime.clock import Clock, log_time
 from esaa.runtime.folded_log import FoldedLog
+from esaa.runtime.identity import with_identity
 from esaa.runtime.recovery import recover
 from esaa.runtime.redacting import guarded, without_secrets
 from esaa.runtime.unknown_actors import UnknownActorFile
@@ -277,7 +278,7 @@ class Workspace:
 
     def _settled(self, command: AnyCommand, now: str) -> Settlement:
         if isinstance(command, Submit):
-            command = self._with_files(command)
+            command = with_identity(self._with_files(command), self.roadmap, self.rules)
 
         def settled(asked: AnyCommand) -> Settlement:
             return settle(asked, self.state(), self.rules, now)
