@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
+from esaa.effects import beneath, paths
 from esaa.effects.paths import UnsafePath, inspect, parent_of
 from esaa.kernel.canonical import sha256_hex
 from esaa.stores.disk import Disk
 
 LIMIT = 1000
+
+
+@pytest.fixture(autouse=True, params=["openat2", "walk"])
+def resolver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to a directory: the kernel's call, and the walk that serves where there is none."""
+    if request.param == "walk":
+        monkeypatch.setattr(beneath, "kernel_opener", lambda: None)
+    elif beneath.kernel_opener() is None:
+        pytest.skip("this kernel has no openat2, or a sandbox forbids it")
+    return str(request.param)
+
+
 NOBODY = 65534
 
 
@@ -158,3 +173,98 @@ def test_directory_that_may_not_be_entered_is_not_called_a_link() -> None:
             if is_root:
                 os.seteuid(0)
             (root / "closed").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../a.txt", "src/../a.txt", "/etc/passwd", "src//a.txt", "./a.txt", "..", ".", "", "src/..", "a\0b", "a\0b/c"],
+)
+def test_path_that_would_leave_is_refused_even_where_nobody_looked_at_its_text(tmp_path: Path, path: str) -> None:
+    root = tmp_path / "root"
+    (root / "src").mkdir(parents=True)
+    (tmp_path / "a.txt").write_bytes(b"outside")
+    (root / "a.txt").write_bytes(b"inside")
+    (root / "a").write_bytes(b"before the NUL")
+    assert fault(root, path) == "is no path within the project"
+    with pytest.raises(UnsafePath), parent_of(root, path, create=Disk()):
+        pass
+
+
+@pytest.mark.parametrize("where", ["self/root/etc/passwd", "self/cwd/x", "self/fd/0", "thread-self/root/etc/passwd"])
+def test_magic_links_lead_nowhere(where: str) -> None:
+    with pytest.raises((UnsafePath, FileNotFoundError)), parent_of(Path("/proc"), where, create=None) as (fd, name):
+        os.close(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd))
+
+
+def test_another_file_system_is_not_the_project(tmp_path: Path) -> None:
+    if os.stat("/").st_dev == os.stat("/proc").st_dev:
+        pytest.skip("/proc is no file system of its own here")
+    assert "`proc`, which is on another file system" in fault(Path("/"), "proc/version")
+
+
+def test_name_that_is_no_text_is_a_fault(tmp_path: Path) -> None:
+    assert "no file can have" in fault(tmp_path, "a\ud800")
+    assert "no file can have" in fault(tmp_path, "a\ud800/b")
+
+
+def test_hole_in_a_file_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    for want_content in (False, True):
+        found = inspect(tmp_path, "sparse", bytes_max=1 << 62, want_content=want_content)
+        assert "more than the limit" in str(found.fault)
+
+
+def test_file_that_grows_while_it_is_read_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_bytes(b"hello")
+    real = paths.file_fault
+
+    def growing(status: os.stat_result) -> str | None:
+        (tmp_path / "a.txt").write_bytes(bytes(LIMIT + 1))
+        return real(status)
+
+    monkeypatch.setattr(paths, "file_fault", growing)
+    for want_content in (False, True):
+        (tmp_path / "a.txt").write_bytes(b"hello")
+        assert inspect(tmp_path, "a.txt", bytes_max=LIMIT, want_content=want_content).fault == "grew while it was read"
+
+
+def test_digest_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 3_000_000)
+    found = inspect(tmp_path, "a", bytes_max=1 << 62, want_content=False)
+    assert found.sha256 == sha256_hex(b"x" * 3_000_000)
+
+
+def test_rename_in_the_middle_of_a_resolution_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never_quiet(fd: int, path: str) -> int:
+        raise OSError(errno.EAGAIN, "try again")
+
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a").write_bytes(b"x")
+    monkeypatch.setattr(beneath, "kernel_opener", lambda: never_quiet)
+    assert look(tmp_path, "src/a")[0] == sha256_hex(b"x")
+
+
+def test_directory_swapped_for_a_link_in_a_race_never_leads_out(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "src").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "a.txt").write_bytes(b"outside")
+    (root / "src" / "a.txt").write_bytes(b"inside")
+    is_over = threading.Event()
+
+    def swap() -> None:
+        while not is_over.is_set():
+            (root / "src").rename(root / "moved")
+            (root / "src").symlink_to(outside)
+            (root / "src").unlink()
+            (root / "moved").rename(root / "src")
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        seen = {look(root, "src/a.txt")[1] for _ in range(500)}
+    finally:
+        is_over.set()
+        swapper.join()
+    assert seen <= {b"inside", None}

@@ -7,17 +7,21 @@ again. A file that someone else changed in between is never overwritten; it is r
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
 
+from esaa.contracts.agent import NEVER_WRITE
 from esaa.effects.paths import UnsafePath, file_fault, inspect, parent_of
 from esaa.errors import StoreError
+from esaa.protocol.paths import covered_folded, path_fault
 from esaa.stores.blobs import BlobStore
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 
 _ANY_SIZE = 1 << 62
+_NO_NAME = re.compile(r"[^A-Za-z0-9-]")
 
 
 class FileEffect(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,10 @@ class Publisher:
         return findings
 
     def _publish_one(self, effect: FileEffect, known: set[str | None]) -> str | None:
+        # The rules judged the path when it was recorded; but whoever hands over a log has recorded what they liked.
+        refusal = write_refusal(effect.path)
+        if refusal is not None:
+            return f"{effect.event_id}: `{effect.path}` {refusal} and was not written"
         found = inspect(self._root, effect.path, bytes_max=_ANY_SIZE, want_content=False)
         if found.sha256 == effect.after_sha256:
             return None
@@ -74,7 +82,7 @@ class Publisher:
 
     def _replace(self, effect: FileEffect, content: bytes) -> None:
         self._disk.mkdir(self._staging)
-        staged = self._staging / f"{effect.event_id}-{effect.after_sha256[:16]}"
+        staged = self._staging / f"{_NO_NAME.sub('_', effect.event_id)[:64]}-{effect.after_sha256[:16]}"
         with parent_of(self._root, effect.path, create=self._disk) as (directory, name):
             mode = self._mode(directory, name)
             # What a killed publication left behind would lend its mode.
@@ -100,6 +108,16 @@ class Publisher:
         if fault is not None:
             raise UnsafePath(0, fault)
         return status.st_mode & 0o777
+
+
+def write_refusal(path: str) -> str | None:
+    """Why nothing is ever written at a path, whatever an event says, or None. Completes the sentence "the path ..."."""
+    fault = path_fault(path)
+    if fault is not None:
+        return fault
+    if covered_folded(path, NEVER_WRITE):
+        return "belongs to the trail, to version control or to an agent's settings"
+    return None
 
 
 def _newest(effects: list[FileEffect]) -> list[tuple[FileEffect, set[str | None]]]:

@@ -15,7 +15,7 @@ def file_effects(events: Iterable[Recorded[Fact]]) -> list[FileEffect]:
         FileEffect(
             event_id=recorded.event_id,
             path=str(effect["path"]),
-            before_sha256=effect.get("before_sha256"),
+            before_sha256=before if isinstance(before := effect.get("before_sha256"), str) else None,
             after_sha256=str(effect["after_sha256"]),
         )
         for recorded in events

@@ -1,4 +1,4 @@
-"""Project paths on the disk: resolved component by component on descriptors, so that no link or race gets out.
+"""Project paths on the disk: resolved on descriptors beneath the project, so that no link and no race gets out.
 
 What is a legal path as text, `protocol.paths` has decided before; here a symlink, a hardlink, a directory or a device
 in the way is found, and found again on the very descriptor that is written through.
@@ -6,22 +6,29 @@ in the way is found, and found again on the very descriptor that is written thro
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import os
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from esaa.effects.beneath import UnsafePath, check_components, open_beneath
 from esaa.kernel.canonical import sha256_hex
+from esaa.kernel.ingest import TooLarge, read_capped
 from esaa.protocol.commands import FileOnDisk
 from esaa.stores.disk import Disk
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+__all__ = ["UnsafePath", "file_fault", "inspect", "parent_of"]
 
+_CHUNK = 1024 * 1024
 
-class UnsafePath(OSError):
-    """The path leads through something that is no plain directory, or ends in no plain file."""
+CONTENT_BYTES_MAX = 256 * 1024 * 1024
+"""What of a file is held in memory at most."""
+
+DIGEST_BYTES_MAX = 1024 * 1024 * 1024
+"""How large a file may be to be digested: a hole in a file costs its maker nothing, and its reader everything."""
 
 
 @contextmanager
@@ -32,55 +39,44 @@ def parent_of(root: Path, path: str, *, create: Disk | None) -> Generator[tuple[
     Raises `FileNotFoundError` where a directory is missing and none is made, `UnsafePath` for links and the like.
     """
     *directories, name = path.split("/")
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    check_components([name])
+    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for directory in directories:
-            fd = _step(fd, directory, create=create)
+        fd = open_beneath(top, directories, create=create)
+    finally:
+        os.close(top)
+    try:
         yield fd, name
     finally:
         os.close(fd)
 
 
-def _step(fd: int, name: str, *, create: Disk | None) -> int:
-    try:
-        below = _open_directory(fd, name)
-    except FileNotFoundError:
-        if create is None:
-            raise
-        with suppress(FileExistsError):
-            create.make_dir(name, fd)
-        below = _open_directory(fd, name)
-    os.close(fd)
-    return below
-
-
-def _open_directory(fd: int, name: str) -> int:
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=fd)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise UnsafePath(error.errno, f"leads through `{name}`, which is a link or no directory") from error
-        raise
-
-
 def inspect(root: Path, path: str, *, bytes_max: int, want_content: bool) -> FileOnDisk:
     """What lies at a path, as data for a decision. Never raises for what is on the disk; `fault` says it."""
+    limit = min(bytes_max, CONTENT_BYTES_MAX if want_content else DIGEST_BYTES_MAX)
     try:
         with parent_of(root, path, create=None) as (directory, name):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             fault = file_fault(status)
             if fault is not None:
                 return FileOnDisk(fault=fault)
-            if status.st_size > bytes_max:
-                return FileOnDisk(fault=f"has {status.st_size} bytes now, more than the limit of {bytes_max}")
-            content = _read(directory, name)
+            if status.st_size > limit:
+                return FileOnDisk(fault=f"has {status.st_size} bytes now, more than the limit of {limit}")
+            with _opened(directory, name) as file:
+                if not want_content:
+                    return FileOnDisk(sha256=_digest(file, limit))
+                content = read_capped(file, limit)
     except FileNotFoundError:
         return FileOnDisk()
     except UnsafePath as error:
         return FileOnDisk(fault=str(error.strerror))
+    except TooLarge:
+        return FileOnDisk(fault="grew while it was read")
     except OSError as error:
         return FileOnDisk(fault=f"cannot be read: {error.strerror}")
-    return FileOnDisk(sha256=sha256_hex(content), content=content if want_content else None)
+    except ValueError:  # a surrogate that stands for no byte
+        return FileOnDisk(fault="has a name that no file can have")
+    return FileOnDisk(sha256=sha256_hex(content), content=content)
 
 
 def file_fault(status: os.stat_result) -> str | None:
@@ -96,9 +92,21 @@ def file_fault(status: os.stat_result) -> str | None:
     return None
 
 
-def _read(directory: int, name: str) -> bytes:
+@contextmanager
+def _opened(directory: int, name: str) -> Generator[BinaryIO, None, None]:
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     with os.fdopen(fd, "rb") as file:
         if file_fault(os.fstat(fd)) is not None:
             raise UnsafePath(0, "changed while it was read")
-        return file.read()
+        yield file
+
+
+def _digest(file: BinaryIO, bytes_max: int) -> str:
+    digest = hashlib.sha256()
+    left = bytes_max
+    while chunk := file.read(_CHUNK):
+        left -= len(chunk)
+        if left < 0:
+            raise TooLarge(bytes_max)
+        digest.update(chunk)
+    return digest.hexdigest()

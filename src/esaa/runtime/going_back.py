@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from esaa.contracts.agent import NEVER_WRITE
-from esaa.effects.files import FileEffect, Publisher
+from esaa.effects.files import FileEffect, Publisher, write_refusal
 from esaa.effects.paths import inspect
 from esaa.errors import StoreError, UsageError
-from esaa.protocol.paths import covered_folded, path_fault
+from esaa.protocol.paths import covered_folded
 from esaa.runtime.git_worktree import GitWorktree, ResetPlan
 from esaa.runtime.recorder import RECORDER, TrailRecorder
 from esaa.runtime.restore_points import RestorePoint, StateCheck, check_state, contents_of
@@ -111,14 +110,12 @@ def go_back(
 
 def path_refusal(trail: Trail, path: str) -> str | None:
     """Why nothing is ever written at a path that an event names, or None. Completes the sentence "the path ..."."""
-    fault = path_fault(path)
-    if fault is not None:
-        return fault
+    refusal = write_refusal(path)
+    if refusal is not None:
+        return refusal
     root, base = trail.root.resolve(), trail.store.base.resolve()
     trails = (f"{base.relative_to(root).as_posix()}/**",) if base.is_relative_to(root) else ()
-    if covered_folded(path, NEVER_WRITE + trails):
-        return "belongs to the trail, to version control or to an agent's settings"
-    return None
+    return "belongs to the trail" if covered_folded(path, trails) else None
 
 
 def publisher_of(trail: Trail, blobs: BlobStore) -> Publisher:
