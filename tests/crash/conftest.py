@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from esaa.contracts.strict_yaml import loads_yaml
+from esaa.kernel.strict_yaml import loads_yaml
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -495,6 +495,13 @@ def test_indexes_are_sorted_and_empty_counts_vanish() -> None:
     assert list(document["indexes"]["by_kind"]) == ["impl", "qa", "spec"]
 
 
+def test_log_that_creates_a_done_task_anew_as_another_kind_is_counted_as_it_tells() -> None:
+    state = folded(*done("T-1", kind="impl"), created("T-1", "qa"))
+
+    assert [task.task_id for task in state.tasks.pending()] == ["T-1"]
+    assert (state.tasks.by_status, state.tasks.by_kind) == ({"todo": 1}, {"qa": 1})
+
+
 def test_log_that_takes_back_what_was_done_is_folded_as_it_tells_and_the_task_is_pending_again() -> None:
     state = folded(*done("T-1"), claimed("T-1"))
 

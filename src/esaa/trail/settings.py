@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from esaa.contracts.strict_yaml import NotStrictYaml, loads_yaml
+from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
 from esaa.errors import ConfigError
 
 PartitionBy = Literal["date", "issue", "session"]
