@@ -24,6 +24,7 @@ AREAS: tuple[str, ...] = (
     "coverage",
     "determinism",
     "tampering",
+    "verifiers",
 )
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 

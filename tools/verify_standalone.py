@@ -1128,7 +1128,9 @@ def verify(
     stored = list(lines_of(data))
     for line in stored:
         event = envelopes.feed(line, _event_of(line, findings))
-        if event is not None:
+        if event is None:
+            projection.last_act = None  # nobody knows what stood here
+        else:
             projection.feed(event, line.number)
     findings = _with_tail(findings, envelopes, projection, stored)
     heads = Heads(keys, _origin(folder), findings)
