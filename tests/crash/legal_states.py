@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from itertools import pairwise
 
 import msgspec
 
@@ -57,7 +57,7 @@ class Medium:
     def __init__(self, start: Mapping[str, tuple[int, bytes]], start_dirs: set[str]) -> None:
         self._names: dict[str, int] = {path: node for path, (node, _) in start.items()}
         self._dirs = set(start_dirs)
-        self._bytes: dict[int, bytes] = {node: data for node, data in start.values()}
+        self._bytes: dict[int, bytes] = dict(start.values())
         self._waiting: list[Names] = []
         self._unsynced: dict[int, list[Write | Cut]] = {}
         self._variants: dict[int, list[bytes]] = {}
@@ -84,7 +84,7 @@ class Medium:
                 self._waiting.append(step)
 
     def states(self, after: int, limit: int, chance: random.Random) -> Iterator[CrashState]:
-        """Up to `limit` different states; where there are more, those are drawn that differ in most ways."""
+        """Up to `limit` different states; where there are more, chance draws them."""
         seen: set[int] = set()
         for files, dirs in self._candidates(limit, chance):
             state = CrashState(after=after, files=files, dirs=dirs, promises=dict(self.promises))
@@ -97,21 +97,21 @@ class Medium:
 
     def _candidates(self, limit: int, chance: random.Random) -> Iterator[tuple[Files, frozenset[str]]]:
         layouts = [self._laid_out(chosen) for chosen in self._name_choices(chance)]
-        # The newest names with every variant of every file; then the other layouts; then what chance puts together.
+        # Everything, and nothing; then each file in all that it may be, among what is new or old; then mixtures.
+        singles: list[tuple[int, bool, int, bytes]] = []
         for number, (names, dirs) in enumerate(layouts):
             nodes = [node for node in dict.fromkeys(names.values()) if node in self._unsynced]
-            newest = {node: self._newest(node) for node in nodes}
-            oldest = {node: self._bytes[node] for node in nodes}
-            yield self._files(names, newest), dirs
-            yield self._files(names, oldest), dirs
+            if number < 2:
+                yield self._files(names, {node: self._newest(node) for node in nodes}), dirs
+                yield self._files(names, {node: self._bytes[node] for node in nodes}), dirs
             for node in nodes:
                 variants = self._variants_of(node)
-                if number:
-                    variants = chance.sample(variants, min(len(variants), 3))
-                for data in variants:
-                    yield self._files(names, newest | {node: data}), dirs
-                    if not number:
-                        yield self._files(names, oldest | {node: data}), dirs
+                variants = chance.sample(variants, min(len(variants), 3)) if number else variants
+                singles += [(number, is_new, node, data) for data in variants for is_new in (True, False)]
+        for number, is_new, node, data in chance.sample(singles, min(len(singles), limit)):
+            names, dirs = layouts[number]
+            others = {one: self._newest(one) for one in names.values() if one in self._unsynced} if is_new else {}
+            yield self._files(names, others | {node: data}), dirs
         for _ in range(limit * 2):
             names, dirs = chance.choice(layouts)
             nodes = [node for node in dict.fromkeys(names.values()) if node in self._unsynced]
@@ -140,9 +140,12 @@ class Medium:
         names, dirs = dict(self._names), set(self._dirs)
         for step in steps:
             _apply(step, names, dirs)
-        # A file in a directory that is not there is not there.
-        names = {path: node for path, node in names.items() if _has_parents(path, dirs)}
-        return names, frozenset(one for one in dirs if not one or _has_parents(one, dirs))
+        # What lies in a directory that is not there is not there. Above comes before below.
+        found = {""}
+        for folder in sorted(dirs):
+            if _parent(folder) in found:
+                found.add(folder)
+        return {path: node for path, node in names.items() if _parent(path) in found}, frozenset(found)
 
     def _sync_names(self, path: str) -> None:
         durable = [path in _folders(step) for step in self._waiting]
@@ -202,10 +205,11 @@ def _torn(data: bytes, step: Write) -> Iterator[bytes]:
     if step.at < len(data):
         return  # a hole is what appending leaves: elsewhere the old bytes are still there
     yield _written(data, step._replace(data=bytes(size)))
-    pages = list(range(PAGE - step.at % PAGE, size, PAGE))
-    for start, end in zip([0, *pages], [*pages, size], strict=True):
-        if (start, end) != (0, size):
-            yield _written(data, step._replace(data=step.data[:start] + bytes(end - start) + step.data[end:]))
+    for unit in (PAGE, SECTOR):
+        borders = [0, *range(unit - step.at % unit, size, unit), size]
+        for start, end in list(pairwise(borders))[:8]:
+            if (start, end) != (0, size):
+                yield _written(data, step._replace(data=step.data[:start] + bytes(end - start) + step.data[end:]))
     for cut in sectors[:4]:
         yield _written(data, step._replace(data=step.data[:cut] + bytes(size - cut)))
 
@@ -243,13 +247,4 @@ def _folders(step: Names) -> set[str]:
 
 
 def _parent(path: str) -> str:
-    parent = str(PurePosixPath(path).parent)
-    return "" if parent == "." else parent
-
-
-def _has_parents(path: str, dirs: set[str]) -> bool:
-    while path:
-        path = _parent(path)
-        if path not in dirs:
-            return False
-    return True
+    return path.rpartition("/")[0]

@@ -205,6 +205,25 @@ def test_files_are_published_though_what_is_disposable_was_lost(
     assert_sound(root)
 
 
+def test_read_model_that_a_power_cut_emptied_is_projected_again_and_nobody_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    asyncio.run(go_on(begin(root)))
+    before = log_bytes(root)
+    (root / ".roadmap" / "roadmap.json").write_bytes(b"")
+    monkeypatch.setattr("esaa.stores.views.boot_name", lambda: "the next start of the machine")
+    with reopen(root).writing() as notices:
+        assert notices == []
+    assert log_bytes(root) == before
+    assert_sound(root)
+    # In one and the same time it was a hand.
+    (root / ".roadmap" / "roadmap.json").write_bytes(b"")
+    with reopen(root).writing() as notices:
+        assert any("changed by hand" in notice for notice in notices)
+    assert actions(root)[-1] == "verify.fail"
+
+
 def test_file_that_someone_made_meanwhile_is_told_once_and_left_alone(
     batches: dict[str, LastBatch], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 from esaa.stores.outside import read_own
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 VIEW_NAMES = ("roadmap.json", "issues.json", "lessons.json")
 
 
@@ -25,12 +26,24 @@ class _Stamp(msgspec.Struct, frozen=True):
     inode: int
 
 
+def boot_name() -> str:
+    """A name for the time since the machine was started; empty where the system gives none."""
+    try:
+        return _BOOT.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
 class Cursors(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the followers of the log got: the files that were published, the read models that were written."""
+    """How far the followers of the log got: the files that were published, the read models that were written.
+
+    `boot` is the time that the machine has been up since, by its name: what was not synced then, a later one may lack.
+    """
 
     published: Head | None = None
     projected_seq: int = -1
     views: dict[str, _Stamp] = {}
+    boot: str = ""
 
 
 class Views:
@@ -61,17 +74,22 @@ class Views:
         return read_own(self._roadmap / name, READ_MODEL)
 
     def condition(self, seq: int) -> Literal["current", "old", "edited"]:
-        """What the cursors say of the read models: written at this seq and untouched, not of this seq, or touched."""
+        """What the cursors say of the read models: written at this seq and untouched, not of this seq, or touched.
+
+        Read models are not synced. One that differs after the machine went down is what that left, and is old.
+        """
         if self.cursors.projected_seq != seq:
             return "old"
-        return "current" if self.cursors.views == self._stamps() else "edited"
+        if self.cursors.views == self._stamps():
+            return "current"
+        return "edited" if self.cursors.boot == boot_name() else "old"
 
     def publish(self, views: dict[str, bytes], seq: int, published: Head) -> None:
         """Replaces the given read models, and saves the cursors."""
         try:
             for name, data in views.items():
                 self._disk.replace_file(self._roadmap / name, data, durable=False)
-            self._save(Cursors(published=published, projected_seq=seq, views=self._stamps()))
+            self._save(Cursors(published=published, projected_seq=seq, views=self._stamps(), boot=boot_name()))
         except OSError as error:
             raise storage_error(self._roadmap, error) from error
 

@@ -1,0 +1,151 @@
+"""Power cuts that are thought up: every legal state of the disk at every step of a run, recovered and judged.
+
+A run with an acceptance, a refusal, an issue, its hotfix, checkpoints and a trail is recorded on `RecordingDisk`;
+`tests.crash.legal_states` says what each power cut may leave. Each such folder is laid out in memory, opened, judged,
+and some of them run to their end.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from assure.crash_recovery import Reference, Violation, judge, parsed_once, record_run
+from assure.figure import Figure, Scope
+from tests.crash.legal_states import CrashState, Medium
+
+_STATES_MIN = 50_000
+_PER_STEP = 330
+_SHORT_PER_STEP = 4
+_FINISHED_EVERY = 400
+"""Of so many states one is not only recovered: the run goes on from it to its end."""
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process found: its states, each by its identity, and what is wrong with them."""
+
+    identities: list[int]
+    judged: int
+    finished: int
+    violations: list[str]
+    repairs: dict[str, int]
+
+
+def measure(scope: Scope) -> list[Figure]:
+    """The states that were recovered, and those that broke a promise."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="esaa-crash-", dir=_memory(scope)) as folder, parsed_once():
+        reference = record_run(Path(folder) / "reference")
+        count = max(1, min(2, os.cpu_count() or 1))
+        # Begun by fork: every process has the recording, and the same hash of the same bytes.
+        context = multiprocessing.get_context("fork")
+        with context.Pool(count, initializer=_begin, initargs=(reference, Path(folder), scope)) as pool:
+            parts = pool.map(_judge_part, _shares(len(reference.steps), count * 8), chunksize=1)
+    states = len({identity for part in parts for identity in part.identities})
+    violations = [one for part in parts for one in part.violations]
+    repairs: dict[str, int] = {}
+    for part in parts:
+        for name, number in part.repairs.items():
+            repairs[name] = repairs.get(name, 0) + number
+    least = 1 if scope.is_short else _STATES_MIN
+    detail: dict[str, float | int | str] = {
+        "steps": len(reference.steps),
+        "judged": sum(part.judged for part in parts),
+        "finished": sum(part.finished for part in parts),
+        "seconds": round(time.monotonic() - started, 1),
+        "violations": " | ".join(violations[:5]),
+        **{f"repaired: {name}": number for name, number in sorted(repairs.items())},
+    }
+    return [
+        Figure(
+            name="enumerated crash states",
+            value=states,
+            target=f">= {_STATES_MIN:,}",
+            holds=states >= least,
+            detail=detail,
+        ),
+        Figure(name="crash states with a violation", value=len(violations), target="0", holds=not violations),
+    ]
+
+
+_known: tuple[Reference, Path, Scope] | None = None
+
+
+def _begin(reference: Reference, folder: Path, scope: Scope) -> None:
+    global _known  # noqa: PLW0603 - a process of the pool has one task
+    _known = reference, folder / str(os.getpid()), scope
+
+
+def _judge_part(share: range) -> _Part:
+    assert _known is not None, "the pool has begun"
+    reference, folder, scope = _known
+    identities: dict[int, int] = {}
+    violations: list[str] = []
+    repairs: dict[str, int] = {}
+    judged = finished = 0
+    for state in _states(reference, share, _SHORT_PER_STEP if scope.is_short else _PER_STEP, scope.seed):
+        identity = state.identity()
+        # The same files again, after more had been promised: the promise is all that can be broken by it.
+        if identities.get(identity) == hash(frozenset(state.promises.items())):
+            continue
+        is_new = identity not in identities
+        identities[identity] = hash(frozenset(state.promises.items()))
+        is_finished = is_new and len(identities) % _FINISHED_EVERY == share.start % _FINISHED_EVERY
+        root = folder / "state"
+        try:
+            lay_out(state, root)
+            for repair in judge(root, reference, state.promises, is_finished=is_finished):
+                repairs[repair] = repairs.get(repair, 0) + 1
+        except Violation as found:
+            violations.append(f"after step {state.after} ({_named(reference, state.after)}): {found}")
+        except Exception as error:
+            violations.append(f"after step {state.after} ({_named(reference, state.after)}): {error!r}"[:600])
+        judged += 1
+        finished += is_finished
+        shutil.rmtree(root, ignore_errors=True)
+    return _Part(identities=list(identities), judged=judged, finished=finished, violations=violations, repairs=repairs)
+
+
+def lay_out(state: CrashState, root: Path) -> None:
+    """Writes the files of a state below a folder."""
+    root.mkdir(parents=True)
+    for name in sorted(state.dirs):
+        (root / name).mkdir(0o700, exist_ok=True)
+    for name, data in state.files.items():
+        path = root / name
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if name.startswith("config/") else 0o644)
+        try:
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+
+
+def _states(reference: Reference, share: range, limit: int, seed: int) -> Iterator[CrashState]:
+    medium = Medium(reference.start, reference.start_dirs)
+    for number, step in enumerate(reference.steps[: share.stop]):
+        medium.take(step)
+        if number in share:
+            yield from medium.states(number, limit, random.Random(f"{seed} {number}"))
+
+
+def _shares(steps: int, count: int) -> list[range]:
+    size = -(-steps // count)
+    return [range(start, min(start + size, steps)) for start in range(0, steps, size)]
+
+
+def _named(reference: Reference, number: int) -> str:
+    return repr(reference.steps[number])[:120]
+
+
+def _memory(scope: Scope) -> Path:
+    """A file system in memory, where the machine has one."""
+    shared = Path("/dev/shm")
+    return shared if os.access(shared, os.W_OK) else scope.scratch
