@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from esaa.config import Config, load_config, load_trail_settings
 from esaa.contracts.governance import Governance
 from esaa.errors import EsaaError, NotFound
@@ -24,8 +26,10 @@ from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
+    from esaa.runtime.anchoring import Anchoring
     from esaa.runtime.feed import TrailFeed
     from esaa.runtime.log_checkpoints import LogCheckpoints
+    from esaa.runtime.proving import ProvableLog
     from esaa.runtime.trail import NewId, Trail
     from esaa.runtime.trail_checkpoints import TrailCheckpoints
 
@@ -112,18 +116,6 @@ def open_checkpoints(workspace: Workspace, config: Config) -> LogCheckpoints:
     )
 
 
-def open_trail_checkpoints(trail: Trail, config: Config | None = None) -> TrailCheckpoints | None:
-    """What signs the streams of a trail; None where the workspace has no name to sign under."""
-    from esaa.runtime.trail_checkpoints import TrailCheckpoints
-    from esaa.stores.origin import read_origin
-
-    origin = read_origin(trail.root / ROADMAP)
-    if origin is None:
-        return None
-    settings = config or load_config()
-    return TrailCheckpoints(trail.root, trail.store, origin, Path(settings.config_dir), trail.secret)
-
-
 def open_trail(
     root: Path,
     config: Config | None = None,
@@ -149,7 +141,7 @@ def open_trail(
     base = base_folder(root, trail_settings.storage.base_path)
     types, medium = load_types(base), disk or Disk()
     ErasableFields(trail_settings.privacy.erasable, types)
-    return Trail(
+    trail = Trail(
         root=root,
         settings=trail_settings,
         types=types,
@@ -165,6 +157,64 @@ def open_trail(
         secret=state_key(Path(settings.config_dir), disk),
         subject_keys=SubjectKeys(base, Path(settings.config_dir), medium),
     )
+    if not (root / ROADMAP / ORIGIN_NAME).exists():
+        return trail
+    return structs.replace(trail, open_checkpoints=lambda: _trail_checkpoints(trail, settings))
+
+
+def _trail_checkpoints(trail: Trail, config: Config) -> TrailCheckpoints:
+    from esaa.runtime.trail_checkpoints import TrailCheckpoints
+    from esaa.stores.origin import read_origin
+
+    origin = read_origin(trail.root / ROADMAP)
+    assert origin is not None, "asked only where there is one"
+    return TrailCheckpoints(trail.root, trail.store, origin, Path(config.config_dir), trail.secret)
+
+
+def open_provable(root: Path, stream: str | None = None) -> ProvableLog:
+    """The log in `root`, or a stream of its trail, as proofs are made of it. Raises `NotFound`."""
+    from esaa.runtime.proving import ProvableLog, leaves_of_log, leaves_of_source
+    from esaa.stores.anchor_receipts import ReceiptStore
+    from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
+
+    cosigned = ReceiptStore(root / ROADMAP, Disk()).notes
+    if stream is None:
+        notes = CheckpointStore(root / ROADMAP / CHECKPOINTS, Disk())
+        return ProvableLog(leaves_of_log(find_log(root)), notes, cosigned)
+    from esaa.runtime.trail_checkpoints import StreamSource, stream_checkpoints
+
+    store = open_trail(root).store
+    source = StreamSource(store.stream(stream), store.base)
+    return ProvableLog(leaves_of_source(source), stream_checkpoints(store, stream), cosigned)
+
+
+def open_anchoring(root: Path, stream: str | None = None, *, clock: Clock | None = None) -> Anchoring:
+    """The anchors of `.roadmap/anchors.yaml` for the log in `root`, or a stream of its trail.
+
+    Raises `NotFound` for a log without a name, `ContractError` for a file that is wrong.
+    """
+    from functools import partial
+
+    from esaa.runtime.anchoring import Anchoring
+    from esaa.runtime.anchors.resolve import make_anchor, read_anchors
+    from esaa.stores.anchor_receipts import ReceiptStore
+    from esaa.stores.origin import read_origin, trail_origin
+
+    project = read_origin(root / ROADMAP)
+    if project is None:
+        raise NotFound(
+            "ORIGIN_NOT_FOUND", f"The log in {root} has no name to be signed under.", "Run `esaa key create`."
+        )
+    origin = project if stream is None else trail_origin(project, stream)
+    log, receipts = open_provable(root, stream), ReceiptStore(root / ROADMAP, Disk())
+    anchors = {
+        name: (
+            str(one.__struct_config__.tag),
+            partial(make_anchor, name, one, root, origin, receipts, log.hashes_since, Disk()),
+        )
+        for name, one in read_anchors(root / ROADMAP).items()
+    }
+    return Anchoring(log, origin, anchors, receipts, clock or SystemClock())
 
 
 def open_feed(

@@ -9,11 +9,12 @@ import click
 import msgspec
 
 from esaa.cli.acts import dry_run_option
+from esaa.cli.anchored import checkpoint_options, given_checkpoint, parse_key, reach
 from esaa.cli.face import Face, exit_with, face_options, pass_face
 from esaa.stores.views import VIEW_NAMES
 
 if TYPE_CHECKING:
-    from esaa.runtime.verification import Trust, Verdict
+    from esaa.runtime.verification import Verdict
 
 _EXIT = {"ok": 0, "mismatch": 3, "corrupted": 4}
 
@@ -23,15 +24,7 @@ _EXIT = {"ok": 0, "mismatch": 3, "corrupted": 4}
 @click.option("--strict", is_flag=True, help="Warnings count, and every historical verify.ok is recomputed.")
 @click.option("--all", "hash_all", is_flag=True, help="Recompute every historical verify.ok.")
 @click.option("--files", is_flag=True, help="Also compare the published files with their last recorded digest.")
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A checkpoint of this log that was kept elsewhere: an anchor. May be given often.",
-)
-@click.option("--key", "vkeys", multiple=True, metavar="VKEY", help="Believe this public key too. May be given often.")
+@checkpoint_options
 @click.option("--explain", is_flag=True, help="Say of each finding which rule it breaks and what to do.")
 @face_options
 @pass_face
@@ -52,13 +45,11 @@ def verify(
 
     Example: esaa verify --strict --files
     """
-    from esaa.cli.keys import parse_key
     from esaa.cli.progress import byte_progress
     from esaa.config import load_config
-    from esaa.runtime.checkpoint_audit import Given, Knowledge
+    from esaa.runtime.checkpoint_audit import Knowledge
     from esaa.runtime.verification import find_target
     from esaa.runtime.verification import verify as verify_log
-    from esaa.stores.checkpoints import read_note
 
     target = find_target(face.find_root() if path is None else path)
     with byte_progress(face, "verifying", target.log) as progress:
@@ -70,7 +61,7 @@ def verify(
             progress=progress,
             knowledge=Knowledge(Path(load_config().config_dir)),
             keys=[parse_key(one) for one in vkeys],
-            given=[Given(where=str(one), data=read_note(one) or b"") for one in checkpoints],
+            given=[given_checkpoint(one) for one in checkpoints],
         )
     face.data(msgspec.to_builtins(verdict), *_lines(verdict, explain))
     exit_with(_EXIT[verdict.verify_status])
@@ -88,23 +79,11 @@ def _lines(verdict: Verdict, explain: bool) -> list[str]:
     skipped = f", {verdict.files_not_judged} writes without digest not judged" if verdict.files_not_judged else ""
     lines.append(
         f"{verdict.events} events, {verdict.hashes_recomputed} of {verdict.hashes} verify.ok recomputed"
-        f"{checked}{skipped}{judged}; {_reach(verdict.trust)}"
+        f"{checked}{skipped}{judged}; {reach(verdict.trust)}"
     )
     lines.append(f"projection_hash_sha256={verdict.projection_hash_sha256}")
     lines.append(f"verify_status={verdict.verify_status}")
     return lines
-
-
-def _reach(trust: Trust) -> str:
-    """The trust answer in words."""
-    if trust.answer == "INVALID":
-        reach = f"invalid from line {trust.invalid_from_line}"
-    elif trust.answer == "VALID-ANCHORED":
-        by = ", ".join(trust.anchored_by)
-        reach = f"anchored through #{trust.anchored_through} by {by}, and a tail of {trust.unanchored_tail} events"
-    else:
-        reach = f"an unanchored log of {trust.unanchored_tail} events"
-    return reach if trust.signed_through is None else f"{reach}, signed through #{trust.signed_through}"
 
 
 @click.command()

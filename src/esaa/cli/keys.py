@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from esaa.cli.anchored import parse_key
 from esaa.cli.face import Face, FaceGroup, face_options, pass_face
 from esaa.errors import NotFound, UsageError
 
@@ -153,18 +154,6 @@ def checkpoint(face: Face, stream: str | None) -> None:
         raise NotFound("LOG_EMPTY", "There is no event to sign yet.", "Record something first.")
     face.data({"checkpoint": _view(made), "note": note.decode()}, *note.decode().splitlines())
     face.say(f"signed: {made.origin} at event #{made.size}")
-
-
-def parse_key(text: str) -> VerifierKey:
-    """A public key from its text. Raises `UsageError`."""
-    from esaa.kernel.checkpoint import CheckpointInvalid, parse_vkey
-
-    try:
-        return parse_vkey(text.strip())
-    except CheckpointInvalid as error:
-        raise UsageError(
-            "KEY_INVALID", f"{text[:80]!r} is no public key: {error}.", "Take what `esaa key show` prints."
-        ) from error
 
 
 def _of_log(face: Face) -> tuple[Checkpoint | None, bytes | None]:

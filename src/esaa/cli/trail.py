@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from esaa.cli.anchored import checkpoint_options, given_checkpoint, parse_key, reach
 from esaa.cli.face import Face, FaceGroup, exit_with, face_options, pass_face
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def list_(face: Face) -> None:
 
 @trail.command()
 @click.option("--issue", "issues", multiple=True, metavar="KEY", help="Only this stream. May be given often.")
+@checkpoint_options
 @face_options
 @pass_face
-def check(face: Face, issues: tuple[str, ...]) -> None:
+def check(face: Face, issues: tuple[str, ...], checkpoints: tuple[Path, ...], vkeys: tuple[str, ...]) -> None:
     """Verify every stream, and measure the six success metrics of the trail.
 
     Ends with 4 where a stream is damaged, with 1 where a metric misses its target.
@@ -60,7 +62,9 @@ def check(face: Face, issues: tuple[str, ...]) -> None:
     """
     from esaa.cli.moments import builtins
     from esaa.cli.terminal import columns
+    from esaa.config import load_config
     from esaa.open import find_log, open_trail
+    from esaa.runtime.checkpoint_audit import Knowledge
     from esaa.runtime.trail_check import check_trail
     from esaa.runtime.trail_states import check_stream
 
@@ -72,10 +76,23 @@ def check(face: Face, issues: tuple[str, ...]) -> None:
         log: Path | None = find_log(root)
     except Exception:  # a trail needs no governed run
         log = None
-    report = check_trail(opened, log, _queries(opened, face), issues or None, told=_progress(face))
+    report = check_trail(
+        opened,
+        log,
+        _queries(opened, face),
+        issues or None,
+        told=_progress(face),
+        knowledge=Knowledge(Path(load_config().config_dir)),
+        keys=[parse_key(one) for one in vkeys],
+        given=[given_checkpoint(one) for one in checkpoints],
+    )
     lines: list[str] = []
     for verdict in report.verdicts:
         lines += _complaints(verdict)
+    signed = [one for one in report.verdicts if one.trust.signed_through is not None]
+    lines += [f"{one.stream}: {reach(one.trust)}" for one in signed[:_SHOWN_MAX]]
+    if len(signed) > _SHOWN_MAX:
+        lines.append(f"and {len(signed) - _SHOWN_MAX} more signed streams (--json has them)")
     rows = [("", "metric", "target", "measured")]
     rows += [("ok" if one.is_met else "MISSED", one.name, one.target, one.measured) for one in report.metrics]
     heads = [
@@ -85,6 +102,7 @@ def check(face: Face, issues: tuple[str, ...]) -> None:
             "head_sequence": one.head_sequence,
             "head_leaf_hash": one.head_leaf_hash,
             "merkle_root": one.merkle_root,
+            "trust": builtins(one.trust),
             "errors": builtins(one.errors),
             "warnings": builtins(one.warnings),
         }
@@ -108,7 +126,10 @@ def feed(face: Face) -> None:
 
     root = face.find_root()
     find_log(root)
-    told = open_feed(root).catch_up()
+    feed = open_feed(root)
+    told = feed.catch_up()
+    for notice in feed.finish():
+        face.warn(notice)
     face.data({"events_recorded": told}, f"{told} events recorded from the governed log")
 
 

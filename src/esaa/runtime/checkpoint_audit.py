@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -29,6 +30,8 @@ from esaa.stores.checkpoints import LATEST, CheckpointStore
 from esaa.stores.keys import KeyStore, is_key_name, verify_ed25519
 from esaa.stores.seen_heads import SeenHead, SeenHeads
 
+Answer = Literal["VALID-ANCHORED", "VALID-UNANCHORED", "INVALID"]
+
 RESTORE = "Restore the log from a copy that verifies; never edit it."
 ACCEPT = "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`."
 _TRUST = "Compare the key with its owner's by another way, then `esaa key trust VKEY` or --key VKEY."
@@ -39,6 +42,23 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
     where: str
     data: bytes
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the log can be trusted. Three answers: anchored through an event, valid but unanchored, or invalid.
+
+    *Anchored* means that a checkpoint from outside of the workspace, signed by a key that is known, covers these
+    events. A checkpoint that lies in the workspace says through which event the log is *signed*, and by whom: that
+    shows what outsiders did, and not what the holder of the key did.
+    """
+
+    answer: Answer
+    anchored_through: int | None
+    anchored_by: tuple[str, ...]
+    unanchored_tail: int
+    invalid_from_line: int | None
+    signed_through: int | None
+    checkpoint_signed_by: tuple[str, ...]
 
 
 class CheckpointFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +83,22 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[CheckpointFinding, ...]
 
 
+def trust_of(events: int, first_bad: int | None, judgement: Judgement) -> Trust:
+    """The trust answer of a log with so many events, of which `first_bad` is the first that is damaged."""
+    anchored = judgement.anchored_through
+    sound = events if first_bad is None else min(first_bad - 1, events)
+    answer: Answer = "VALID-UNANCHORED" if anchored is None else "VALID-ANCHORED"
+    return Trust(
+        answer=answer if first_bad is None else "INVALID",
+        anchored_through=anchored,
+        anchored_by=judgement.anchored_by,
+        unanchored_tail=max(sound - (anchored or 0), 0),
+        invalid_from_line=first_bad,
+        signed_through=judgement.signed_through,
+        checkpoint_signed_by=judgement.signed_by,
+    )
+
+
 class Knowledge:
     """What this machine knows, outside of every workspace: keys that it trusts, and heads that it has seen."""
 
@@ -83,7 +119,8 @@ class _Read(msgspec.Struct, kw_only=True):
 class CheckpointAudit:
     """Reads what there is when it is made; `judge` compares it with the log.
 
-    `origin` is None for a log without a name: then only what is `given` is judged.
+    `origin` is None for a log without a name: then only what is `given` is judged. `former` are names that it had
+    before merges gave it another history.
     """
 
     def __init__(
@@ -93,6 +130,8 @@ class CheckpointAudit:
         knowledge: Knowledge | None = None,
         keys: Sequence[VerifierKey] = (),
         given: Sequence[Given] = (),
+        *,
+        former: Sequence[str] = (),
     ) -> None:
         self.origin = origin
         self._knowledge = knowledge
@@ -108,6 +147,12 @@ class CheckpointAudit:
         for one in given:
             self._take(one.where, one.data, size=None, is_anchor=True)
         self._seen = None if origin is None or knowledge is None else knowledge.seen.of(origin)
+        for name in former:
+            before = None if knowledge is None else knowledge.seen.of(name)
+            if before is not None:
+                text = f"it was merged elsewhere since this machine saw it at event {before.size}, as {name}"
+                hint = "Ask who merged it; what it was before can't be compared any more."
+                self._add("STREAM_MERGED", "", text, hint, severity="warning", effect="mismatch")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -120,8 +165,14 @@ class CheckpointAudit:
         """True where the tree of the log has to be computed at all."""
         return bool(self._read) or self.origin is not None
 
-    def judge(self, heads: Mapping[int, TreeHead], events: int) -> Judgement:
-        """Compares every checkpoint with the log, which has `events` leaves and these heads at `sizes`."""
+    def judge(self, heads: Mapping[int, TreeHead], events: int, first: int = 0) -> Judgement:
+        """Compares every checkpoint with the log, which has `events` leaves and these heads at `sizes`.
+
+        What covers less than `first` events can't be judged any more: their leaves were deleted, as retention does.
+        """
+        self._read = [one for one in self._read if one.checkpoint.size >= first]
+        if self._seen is not None and self._seen.size < first:
+            self._seen = None
         sound = [one for one in self._read if _agrees(one.checkpoint, heads)]
         trusted = [one for one in sound if one.signers]
         anchors = [one for one in trusted if one.is_anchor or one.witnesses]

@@ -68,7 +68,11 @@ class Checkpointer:
             return "run.end"
         if any(isinstance(one.fact, VerificationPassed) for one in events):
             return "verify.ok"
-        return "every_events" if self._source.head().version - self._size_of_last() >= self._every_events else None
+        return "every_events" if self.is_long_past(self._source.head().version) else None
+
+    def is_long_past(self, version: int) -> bool:
+        """True where a log of this many events was last signed too many events ago."""
+        return version - self._size_of_last() >= self._every_events
 
     def can_sign(self) -> bool:
         """True where there is a key, whatever may be wrong with it."""

@@ -57,6 +57,7 @@ class TrailFeed:
         self._reader: JsonlStore[Fact] = JsonlStore(log, _WIRE, self._store.disk)
         self._complaint: str | None = None
         self._notices: list[str] = []
+        self._unsigned: set[str] = set()
 
     def begin(self) -> None:
         """Makes the feed known to the commands that write to this workspace. Raises `StoreError`."""
@@ -99,7 +100,13 @@ class TrailFeed:
             self._recorder.close()
         except (EsaaError, OSError) as error:
             return (*notices, f"the trail's catalogue could not be written: {error}")
-        return notices
+        return (*notices, *self._sign())
+
+    def _sign(self) -> tuple[str, ...]:
+        """Signs the heads of the streams that were told something."""
+        streams, self._unsigned = sorted(self._unsigned), set()
+        checkpoints = self._recorder.checkpoints() if streams else None
+        return () if checkpoints is None else checkpoints.follow(streams)
 
     def _batches(self) -> Iterator[tuple[Cursor, list[Translated]]]:
         """What is to be told, each batch with the cursor that is to stand behind it."""
@@ -157,6 +164,7 @@ class TrailFeed:
         now, git = self._trail.clock.now(), git_state(self._trail.root)
         prepared = [_prepared(one, self._trail.types, now, git) for one in batch]
         self._notices += self._recorder.append(prepared).notices
+        self._unsigned |= {one.draft.fact.issue_key or GLOBAL for one in prepared}
         return len(prepared)
 
 

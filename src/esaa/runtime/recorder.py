@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from esaa.errors import ContractError
 from esaa.kernel.recorded import Draft
 from esaa.runtime.git_state import GitState, git_state
 from esaa.runtime.scopes import Scopes, current_frame
@@ -30,6 +32,9 @@ from esaa.trail.facts.records import LogRepaired
 from esaa.trail.facts.wording import counted
 from esaa.trail.intake import Prepared, Proposal, is_issue_key, is_uuid, prepare, refused, trail_time
 from esaa.trail.wire import raw_metadata
+
+if TYPE_CHECKING:
+    from esaa.runtime.trail_checkpoints import TrailCheckpoints
 
 OPENING = frozenset({"OrchestrationStarted", "SessionStarted"})
 """The types that may bring a session of their own."""
@@ -81,6 +86,7 @@ class TrailRecorder(Scopes):
         self._is_described = False
         behind = trail.settings.performance.async_writes if is_async is None else is_async
         window_s = trail.settings.performance.async_window_ms / 1000
+        self._checkpoints: TrailCheckpoints | None = None
         self._behind = WriteBehind(self.append, window_s) if behind else None
 
     def record(
@@ -147,6 +153,14 @@ class TrailRecorder(Scopes):
         """What would be recorded, without recording it. Raises as `record`."""
         with self._lock:
             return self._prepared(proposal, self._now())
+
+    def checkpoints(self) -> TrailCheckpoints | None:
+        """What signs the streams; None where they have no name to be signed under. Loaded when it is needed."""
+        if self._checkpoints is None and self.trail.open_checkpoints is not None:
+            # A name that is none is for the verification to report: recording goes on.
+            with suppress(ContractError):
+                self._checkpoints = self.trail.open_checkpoints()
+        return self._checkpoints
 
     def flush(self) -> None:
         """Waits until everything is durable, and brings the catalogue up to date. Raises what failed meanwhile."""
@@ -303,6 +317,10 @@ class TrailRecorder(Scopes):
             ]
         if time.monotonic() >= self._git_until:
             self._git = None
+        checkpoints = self.checkpoints()
+        if checkpoints is not None:
+            for stream in streams:
+                notices += checkpoints.grown(stream, self.trail.store.stream(stream).known_tip().head.version)
         ordered = tuple(events[str(one.draft.event_id)] for one in batch) if events else tuple(fresh)
         return Receipt(events=ordered, repeated=repeated, notices=tuple(notices))
 

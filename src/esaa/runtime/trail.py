@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,13 +15,16 @@ from esaa.stores.trail import TrailStore
 from esaa.trail.settings import TrailSettings
 from esaa.trail.types import EventTypes
 
+if TYPE_CHECKING:
+    from esaa.runtime.trail_checkpoints import TrailCheckpoints
+
 NewId = Callable[[], str]
 _DRAWN = 256
 
 
 class Trail(msgspec.Struct, frozen=True, kw_only=True):
     """What every service of the trail is given. `secret` authenticates snapshots; without it none are trusted.
-    `subject_keys` seal erasable values."""
+    `subject_keys` seal erasable values. `open_checkpoints` gives what signs the streams, where they have a name."""
 
     root: Path
     settings: TrailSettings
@@ -30,6 +34,7 @@ class Trail(msgspec.Struct, frozen=True, kw_only=True):
     new_id: NewId
     secret: bytes | None
     subject_keys: SubjectKeys | None = None
+    open_checkpoints: Callable[[], TrailCheckpoints] | None = None
 
 
 _IDS: list[str] = []

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 
 from esaa.errors import EsaaError
+from esaa.kernel.checkpoint import VerifierKey
+from esaa.runtime.checkpoint_audit import Given, Knowledge
 from esaa.runtime.feed import unfed_events
 from esaa.runtime.replay import replay_success_rate
 from esaa.runtime.trail import Trail
@@ -60,13 +62,16 @@ def check_trail(
     streams: Iterable[str] | None = None,
     *,
     told: Callable[[str], None] = lambda _: None,
+    knowledge: Knowledge | None = None,
+    keys: Sequence[VerifierKey] = (),
+    given: Sequence[Given] = (),
 ) -> TrailReport:
     """Verifies the streams and measures. `log` is the governed run's, where there is one; `queries` are timed."""
     names = list(streams) if streams is not None else trail.store.names()
     verdicts: list[StreamVerdict] = []
     for name in names:
         told(f"verifying {name}")
-        verdicts.append(verify_stream(trail, name))
+        verdicts.append(verify_stream(trail, name, knowledge=knowledge, keys=keys, given=given))
     sound = [one.stream for one in verdicts if one.is_sound and one.events]
     drawn = sound if len(sound) <= _STREAMS_MAX else sorted(random.Random(1).sample(sound, _STREAMS_MAX))  # noqa: S311
     told("measuring")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from esaa.errors import EsaaError
@@ -11,8 +12,9 @@ from esaa.kernel.checkpoint import Checkpoint
 from esaa.kernel.merkle import Frontier
 from esaa.runtime.checkpointing import Checkpointer, Reason
 from esaa.stores.base import Head
-from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
+from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore, read_note
 from esaa.stores.frontier_cache import FrontierCache
+from esaa.stores.jsonl import storage_error
 from esaa.stores.keys import KeyStore, refuse_inside
 from esaa.stores.lock import writer_lock
 from esaa.stores.origin import trail_origin
@@ -20,6 +22,8 @@ from esaa.stores.seen_heads import SeenHeads
 from esaa.stores.trail import TrailStore, TrailStream
 from esaa.stores.trail_proofs import proofs_of
 
+_MERGES = "merges"
+_NUMBER = re.compile(rb"[1-9][0-9]{0,5}\n")
 EVERY_EVENTS = 1000
 """A stream that is recorded to is signed after so many events, and whenever the feed has told it something."""
 
@@ -77,7 +81,7 @@ class TrailCheckpoints:
         """The checkpointer of a stream. Its `make` is called under the lock of the stream."""
         known = self._open.get(stream)
         if known is None:
-            origin = trail_origin(self._origin, stream)
+            origin = stream_origin(self._store, self._origin, stream)
             disk = self._store.disk
             known = self._open[stream] = Checkpointer(
                 StreamSource(self._store.stream(stream), self._store.base),
@@ -105,15 +109,52 @@ class TrailCheckpoints:
         with writer_lock(lock, timeout_s=self._store.lock_timeout_s, what="another recorder"):
             return self.of(stream).make(reason)
 
-    def follow(self, streams: Sequence[str]) -> tuple[str, ...]:
-        """Signs what has grown, and says what went wrong instead of raising it."""
+    def follow(self, streams: Iterable[str]) -> tuple[str, ...]:
+        """Signs the heads of streams, and says what went wrong instead of raising it."""
         notices: list[str] = []
         for stream in streams:
             try:
-                self.make(stream, "demand")
+                self.make(stream, "every_events")
             except (EsaaError, OSError) as error:
                 notices.append(f"no checkpoint of {stream} was made: {error}")
         return tuple(notices)
+
+    def grown(self, stream: str, version: int) -> tuple[str, ...]:
+        """Signs the head of a stream that has this many events now, where the last checkpoint is long past."""
+        return self.follow((stream,)) if self.can_sign() and self.of(stream).is_long_past(version) else ()
+
+    def merged(self, stream: str) -> None:
+        """A merge gave the stream another history. It goes on under another name; what was signed is set aside."""
+        before = stream_origin(self._store, self._origin, stream)
+        checkpoints = stream_checkpoints(self._store, stream)
+        checkpoints.set_aside()
+        path = checkpoints.folder / _MERGES
+        try:
+            self._store.disk.mkdir(checkpoints.folder)
+            self._store.disk.replace_file(path, b"%d\n" % (_merges(self._store, stream) + 1), durable=True)
+        except OSError as error:
+            raise storage_error(path, error) from error
+        SeenHeads(self._config_dir, self._store.disk).forget(before)
+        self._open.pop(stream, None)
+
+
+def stream_origin(store: TrailStore, origin: str, stream: str) -> str:
+    """The name of a stream in its checkpoints: another one after each merge that changed what it began with."""
+    merges = _merges(store, stream)
+    name = trail_origin(origin, stream)
+    return f"{name}/merged-{merges}" if merges else name
+
+
+def former_origins(store: TrailStore, origin: str, stream: str) -> list[str]:
+    """The names that a stream had before its merges."""
+    name = trail_origin(origin, stream)
+    return [f"{name}/merged-{number}" if number else name for number in range(_merges(store, stream))]
+
+
+def _merges(store: TrailStore, stream: str) -> int:
+    """How often a merge has rewritten the stream. A file that says nothing sensible counts as none."""
+    data = read_note(store.base / CHECKPOINTS / stream / _MERGES) or b""
+    return int(data) if _NUMBER.fullmatch(data) else 0
 
 
 def stream_checkpoints(store: TrailStore, stream: str) -> CheckpointStore:

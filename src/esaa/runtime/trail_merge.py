@@ -55,7 +55,7 @@ def merge_stores(trail: Trail, other: TrailStore, *, dry_run: bool = False) -> l
         raise NotFound("TRAIL_NOT_FOUND", f"There is no trail in {other.base}.", "Name the folder of its events.")
     if not dry_run:
         take_over(trail, other.erasables)
-    merged = [_merge_stream(trail.store, name, list(_all_lines(other, name)), dry_run=dry_run) for name in names]
+    merged = [_merge_stream(trail, name, list(_all_lines(other, name)), dry_run=dry_run) for name in names]
     if not dry_run:
         finish_erasures(trail)
     return merged
@@ -64,7 +64,7 @@ def merge_stores(trail: Trail, other: TrailStore, *, dry_run: bool = False) -> l
 def rejoin(trail: Trail, *, dry_run: bool = False) -> list[StreamMerge]:
     """Joins the histories that came together inside this store, as after a merge of two branches by git. Raises as
     `merge_stores`."""
-    return [_merge_stream(trail.store, name, [], dry_run=dry_run) for name in trail.store.names()]
+    return [_merge_stream(trail, name, [], dry_run=dry_run) for name in trail.store.names()]
 
 
 def merge_files(ours: Path, theirs: Path) -> Merged:
@@ -82,7 +82,8 @@ def write_file(path: Path, merged: Merged, disk: Disk) -> None:
         raise storage_error(path, error) from error
 
 
-def _merge_stream(store: TrailStore, name: str, more: list[Line], *, dry_run: bool) -> StreamMerge:
+def _merge_stream(trail: Trail, name: str, more: list[Line], *, dry_run: bool) -> StreamMerge:
+    store = trail.store
     store.prepare()
     lock = store.disposable(f"locks/{name}.lock")
     with writer_lock(lock, timeout_s=store.lock_timeout_s, what="another recorder"):
@@ -93,6 +94,9 @@ def _merge_stream(store: TrailStore, name: str, more: list[Line], *, dry_run: bo
         pairs = _pairs(sides)
         is_changed = [line for line, _ in own] != [line for line, _ in whole]
         if is_changed and not dry_run:
+            if [line for line, _ in own] != [line for line, _ in whole[: len(own)]] and trail.open_checkpoints:
+                # Before the lines move: signed under the old name, they would look like somebody's work.
+                trail.open_checkpoints().merged(name)
             _rewrite(store, name, whole)
         return StreamMerge(
             stream=name,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from esaa.errors import CorruptLog, StoreError
-from esaa.kernel.chain import leaf_hash
+from esaa.kernel.checkpoint import VerifierKey
 from esaa.kernel.line_audit import LineFinding, audit_lines
-from esaa.kernel.merkle import Subtree, root_of, subtrees
+from esaa.kernel.merkle import Frontier, Subtree
+from esaa.kernel.roots import RootsAt
+from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge, Trust, trust_of
 from esaa.runtime.trail import Trail
+from esaa.runtime.trail_checkpoints import former_origins, stream_checkpoints, stream_origin
 from esaa.stores.jsonl import LINE_BYTES_MAX
+from esaa.stores.layout import ROADMAP
+from esaa.stores.origin import read_origin
 from esaa.stores.trail_proofs import is_vouched_for, proofs_of
 from esaa.stores.trail_segments import Segment, stored_lines
 from esaa.trail.envelope_audit import EnvelopeAudit
@@ -35,6 +40,7 @@ class StreamVerdict(msgspec.Struct, frozen=True, kw_only=True):
     types_seen: dict[str, int]
     errors: tuple[LineFinding, ...]
     warnings: tuple[LineFinding, ...]
+    trust: Trust
 
     @property
     def is_sound(self) -> bool:
@@ -42,8 +48,18 @@ class StreamVerdict(msgspec.Struct, frozen=True, kw_only=True):
         return not self.errors
 
 
-def verify_stream(trail: Trail, stream: str) -> StreamVerdict:
-    """Reads a whole stream once, in constant memory but for its ids. Raises nothing for damage: it is the answer."""
+def verify_stream(
+    trail: Trail,
+    stream: str,
+    *,
+    knowledge: Knowledge | None = None,
+    keys: Sequence[VerifierKey] = (),
+    given: Sequence[Given] = (),
+) -> StreamVerdict:
+    """Reads a whole stream once, in constant memory but for its ids. Raises nothing for damage: it is the answer.
+
+    Checkpoints are believed as in the verification of the governed log.
+    """
     errors: list[LineFinding] = []
     try:
         segments = trail.store.stream(stream).segments()
@@ -53,53 +69,73 @@ def verify_stream(trail: Trail, stream: str) -> StreamVerdict:
     first = segments[0].first if segments else 1
     nodes, before = _before(trail, stream, first, errors)
     audit = EnvelopeAudit(stream, trail.types, first)
-    leaves = _Leaves(first - 1)
-    found = audit_lines(_lines(segments, leaves, errors), LINE_BYTES_MAX, audit, before=before)
+    checkpoints = _checkpoint_audit(trail, stream, knowledge, keys, given)
+    roots = RootsAt(checkpoints.sizes, _covered(nodes, first - 1))
+    lines = _lines(segments, errors)
+    found = audit_lines(lines, LINE_BYTES_MAX, audit, before=before, take_leaf=roots.add)
     offset = first - 1
     errors += [msgspec.structs.replace(one, line=one.line + offset) for one in (*found.findings, *audit.findings)]
+    end = roots.end()
+    head = offset + found.events
+    judgement = checkpoints.judge({head: end} | roots.heads, head, first - 1)
+    warnings = [msgspec.structs.replace(one, line=one.line + offset) for one in audit.schema_findings]
+    _add_checkpoints(judgement, head, errors, warnings)
+    if not errors:
+        checkpoints.remember(end, head)
     return StreamVerdict(
         stream=stream,
         events=found.events,
-        head_sequence=offset + found.events,
+        head_sequence=head,
         head_leaf_hash=found.leaf_hash,
-        merkle_root=root_of([*nodes, *leaves.nodes()]) if not errors else "",
+        merkle_root=end.root if not errors else "",
         faulty=audit.faulty,
         skewed=audit.skewed,
         types_seen=audit.types_seen,
         errors=tuple(sorted(errors, key=lambda one: one.line)),
-        warnings=tuple(msgspec.structs.replace(one, line=one.line + offset) for one in audit.schema_findings),
+        warnings=tuple(warnings),
+        trust=trust_of(head, min((one.line for one in errors), default=None), judgement),
     )
 
 
-class _Leaves:
-    """Folds leaf hashes into subtrees as they come."""
-
-    def __init__(self, start: int) -> None:
-        self._start = start
-        self._hashes: list[str] = []
-        self._nodes: list[Subtree] = []
-
-    def add(self, line: bytes) -> None:
-        self._hashes.append(leaf_hash(line))
-        if len(self._hashes) == 1024:
-            self._fold()
-
-    def nodes(self) -> list[Subtree]:
-        self._fold()
-        return self._nodes
-
-    def _fold(self) -> None:
-        self._nodes += subtrees(self._hashes, self._start)
-        self._start += len(self._hashes)
-        self._hashes = []
+def _checkpoint_audit(
+    trail: Trail,
+    stream: str,
+    knowledge: Knowledge | None,
+    keys: Sequence[VerifierKey],
+    given: Sequence[Given],
+) -> CheckpointAudit:
+    project = read_origin(trail.root / ROADMAP)
+    if project is None:
+        return CheckpointAudit(None, None)
+    origin = stream_origin(trail.store, project, stream)
+    # Anchors of all streams are given together.
+    own = [one for one in given if one.data.startswith(origin.encode() + b"\n")]
+    former = former_origins(trail.store, project, stream)
+    return CheckpointAudit(stream_checkpoints(trail.store, stream), origin, knowledge, keys, own, former=former)
 
 
-def _lines(segments: list[Segment], leaves: _Leaves, errors: list[LineFinding]) -> Iterator[bytes]:
+def _covered(nodes: list[Subtree], size: int) -> Frontier:
+    """The tree over what was deleted; where it is not covered without a gap, that is an error found already."""
+    try:
+        frontier = Frontier.of(nodes)
+    except ValueError:
+        frontier = Frontier()
+    return frontier if frontier.size == size else Frontier()
+
+
+def _add_checkpoints(judgement: Judgement, head: int, errors: list[LineFinding], warnings: list[LineFinding]) -> None:
+    is_placed = bool(errors)
+    for one in judgement.findings:
+        where = f"{one.where}: " if one.where else ""
+        place = head if is_placed or one.first_bad is None else one.first_bad
+        found = LineFinding(line=place, code=one.code, message=f"{where}{one.message}")
+        (errors if one.severity == "error" else warnings).append(found)
+
+
+def _lines(segments: list[Segment], errors: list[LineFinding]) -> Iterator[bytes]:
     for segment in segments:
         try:
-            for line in stored_lines(segment.path, segment.kind):
-                leaves.add(line)
-                yield line
+            yield from stored_lines(segment.path, segment.kind)
         except (StoreError, OSError) as error:
             errors.append(LineFinding(line=segment.first, code="SEGMENT_DAMAGED", message=str(error)))
 

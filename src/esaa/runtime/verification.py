@@ -27,7 +27,7 @@ from esaa.protocol.roadmap import projection_hash
 from esaa.protocol.settle import unclosed_act
 from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
-from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge
+from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge, Trust, trust_of
 from esaa.runtime.line_check import LineCheck, check_file, stored_lines
 from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
 from esaa.stores.contracts import has_governance, read_governance
@@ -38,7 +38,6 @@ from esaa.stores.origin import read_origin
 from esaa.stores.views import Views
 
 Status = Literal["ok", "mismatch", "corrupted"]
-Answer = Literal["VALID-ANCHORED", "VALID-UNANCHORED", "INVALID"]
 
 _PARALLEL_FROM_BYTES = 8 * 1024 * 1024
 _REPAIR = "`esaa doctor --repair` moves it to quarantine; so does the next command that writes."
@@ -50,23 +49,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     log: Path
     roadmap: Path | None
     root: Path | None
-
-
-class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the log can be trusted. Three answers: anchored through an event, valid but unanchored, or invalid.
-
-    *Anchored* means that a checkpoint from outside of the workspace, signed by a key that is known, covers these
-    events. A checkpoint that lies in the workspace says through which event the log is *signed*, and by whom: that
-    shows what outsiders did, and not what the holder of the key did.
-    """
-
-    answer: Answer
-    anchored_through: int | None
-    anchored_by: tuple[str, ...]
-    unanchored_tail: int
-    invalid_from_line: int | None
-    signed_through: int | None
-    checkpoint_signed_by: tuple[str, ...]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -366,21 +348,6 @@ def _verdict(
         boundaries_judged=judged,
         files_checked=checked,
         files_not_judged=audit.writes_without_effects,
-        trust=_trust(events, min(bad_lines, default=None), judgement),
+        trust=trust_of(events, min(bad_lines, default=None), judgement),
         findings=tuple(audit.findings),
-    )
-
-
-def _trust(events: int, first_bad: int | None, judgement: Judgement) -> Trust:
-    anchored = judgement.anchored_through
-    sound = events if first_bad is None else min(first_bad - 1, events)
-    answer: Answer = "VALID-UNANCHORED" if anchored is None else "VALID-ANCHORED"
-    return Trust(
-        answer=answer if first_bad is None else "INVALID",
-        anchored_through=anchored,
-        anchored_by=judgement.anchored_by,
-        unanchored_tail=max(sound - (anchored or 0), 0),
-        invalid_from_line=first_bad,
-        signed_through=judgement.signed_through,
-        checkpoint_signed_by=judgement.signed_by,
     )
