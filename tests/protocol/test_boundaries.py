@@ -9,7 +9,7 @@ import pytest
 from esaa.contracts.agent import NEVER_WRITE
 from esaa.contracts.values import TaskKind
 from esaa.kernel.decider import Rejected
-from esaa.protocol.boundaries import may_read, write_boundary, write_set
+from esaa.protocol.boundaries import WriteBoundary, may_read, write_boundary, write_set
 from tests.scenarios import (
     IMPL,
     QA,
@@ -275,3 +275,13 @@ def test_grant_with_backslashes_is_a_grant_with_slashes() -> None:
     assert boundary is not None
 
     assert boundary.refusal("web/a.js") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["src/.git", "src/.git/hooks/post-checkout", "src/vendor/.GIT/config", "src/a/.claude/settings.json",
+     "src/.roadmap/activity.jsonl", "src/x/.husky/pre-commit", "src/.githooks/pre-push"],
+)  # fmt: skip
+def test_folder_that_steers_a_tool_is_forbidden_wherever_it_lies(path: str) -> None:
+    assert WriteBoundary(allow=("src/**",), deny=(), scope=None).refusal(path) == "is forbidden"
+    assert WriteBoundary(allow=("src/**",), deny=(), scope=None).refusal(path.replace("/.", "/x.")) is None

@@ -15,7 +15,7 @@ import msgspec
 from esaa.contracts.agent import NEVER_WRITE
 from esaa.effects.paths import UnsafePath, file_fault, inspect, parent_of
 from esaa.errors import StoreError
-from esaa.protocol.paths import covered_folded, path_fault
+from esaa.protocol.paths import covered_folded, guarded_component, path_fault
 from esaa.stores.blobs import BlobStore
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
@@ -115,7 +115,7 @@ def write_refusal(path: str) -> str | None:
     fault = path_fault(path)
     if fault is not None:
         return fault
-    if covered_folded(path, NEVER_WRITE):
+    if covered_folded(path, NEVER_WRITE) or guarded_component(path) is not None:
         return "belongs to the trail, to version control or to an agent's settings"
     return None
 

@@ -6,7 +6,7 @@ import msgspec
 
 from esaa.contracts.agent import AgentContract
 from esaa.contracts.values import TaskKind
-from esaa.protocol.paths import covered, covered_folded, fold, path_fault
+from esaa.protocol.paths import covered, covered_folded, fold, guarded_component, path_fault
 from esaa.protocol.task_table import Task
 
 READ_ONLY_TRAIL: tuple[str, ...] = (
@@ -30,7 +30,7 @@ class WriteBoundary(msgspec.Struct, frozen=True):
 
     def refusal(self, path: str) -> str | None:
         """Why the path may not be written, or None."""
-        if covered_folded(path, self.deny):
+        if covered_folded(path, self.deny) or guarded_component(path) is not None:
             return "is forbidden"
         if self.scope is not None and not covered(path, self.scope):
             return f"is outside the hotfix's scope_patch ({', '.join(self.scope)})"

@@ -14,7 +14,7 @@ PATH_CHARS_MAX = 1024
 PART_BYTES_MAX = 255
 PARTS_MAX = 64
 
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$|clock\$)(\..*)?", re.IGNORECASE)
 # ASCII names without a dot at an end, a tilde or a reserved first word: the common case, decided in one match.
 _ORDINARY = re.compile(
     r"(?:(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$))[A-Za-z0-9_](?:[A-Za-z0-9_.+-]*[A-Za-z0-9_+-])?(?:/|$)){1,32}(?<!/)",
@@ -73,13 +73,31 @@ def _part_fault(part: str) -> str | None:
     for character in part:
         if character in _FORBIDDEN:
             return f"has the character '{character}'"
+    return None if part.isascii() else _disguise(part)
+
+
+def _disguise(part: str) -> str | None:
+    """Why a component is taken for another one by a file system that folds what looks alike, or None."""
     folded = fold(part)
-    if folded != part.casefold() and folded in _PROTECTED:
+    if folded != part.casefold() and folded in GUARDED:
         return f"has the component '{part}', another spelling of '{folded}'"
+    if any(character in _BLANK for character in part):
+        return f"has the component '{part}' with a letter that nobody sees"
+    plain = unicodedata.normalize("NFKC", part)
+    if plain != part and ("/" in plain or "\\" in plain or _part_fault(plain) is not None):
+        return f"has the component '{part}', another spelling of '{plain}'"
     return None
 
 
-_PROTECTED = (".roadmap", ".git", ".claude", ".codex", ".gemini")
+GUARDED = frozenset({".roadmap", ".git", ".claude", ".codex", ".gemini", ".husky", ".githooks"})
+"""Directories that steer a tool wherever they lie, in a folder of the project too."""
+
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
+
+def guarded_component(path: str) -> str | None:
+    """The first component of a path that no task may write in or over, in whatever spelling, or None."""
+    return next((part for part in path.split("/") if fold(part) in GUARDED), None)
 
 
 def fold(path: str) -> str:
