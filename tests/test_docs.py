@@ -144,6 +144,9 @@ def test_sessions_run_as_shown(page: Path, tmp_path: Path) -> None:
     log.mkdir()
     if any("examples/calc" in step.command for step in found if isinstance(step, Step)):
         shutil.copytree(ROOT / "examples" / "calc", work / "examples" / "calc")
+    if any("tools/verify_standalone.py" in step.command for step in found if isinstance(step, Step)):
+        (work / "tools").mkdir()
+        shutil.copy(ROOT / "tools" / "verify_standalone.py", work / "tools")
     python = Path(sys.executable).parent
     env = {
         "PATH": f"{tool_folder(tmp_path)}:{python}:{os.environ['PATH']}",

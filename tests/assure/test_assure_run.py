@@ -81,3 +81,9 @@ def test_every_area_has_its_module_and_a_test_of_its_short_form() -> None:
     for name in run.AREAS:
         assert (here.parents[1] / "assure" / f"{name}.py").is_file(), name
         assert (here / f"test_{name}.py").is_file(), name
+
+
+def test_page_about_trust_says_what_every_area_does() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "trust.md").read_text("utf-8")
+    for name in run.AREAS:
+        assert f"| `{name}` |" in page, name
