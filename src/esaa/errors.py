@@ -127,6 +127,12 @@ class AgentCrashed(AgentError):
     """The agent ended without an answer."""
 
 
+class IntegrationError(EsaaError):
+    """Another system failed, could not be reached, or answered what cannot be believed."""
+
+    exit_code = 9
+
+
 class Halted(EsaaError):
     """The pipeline stands still until a person acts (a critical issue, a failed verification)."""
 

@@ -50,6 +50,8 @@ COMMANDS = {
     "checkpoint": "esaa.cli.keys:checkpoint",
     "prove": "esaa.cli.proofs:prove",
     "check-proof": "esaa.cli.proofs:check_proof",
+    "anchor": "esaa.cli.anchors:anchor",
+    "witness": "esaa.cli.anchors:witness",
     "project": "esaa.cli.checking:project",
     "doctor": "esaa.cli.checking:doctor",
 }

@@ -44,11 +44,15 @@ def prove(
     Example: esaa prove EV-00000012 --out event-12.tlog-proof
     """
     from esaa.kernel.tlog_proof import TlogProof
+    from esaa.open import open_provable
     from esaa.runtime.proving import formatted
+    from esaa.runtime.trail_states import check_stream
 
     if (event is None) == (not consistency):
         raise UsageError("USAGE", "Name an event, or two checkpoints with --consistency.", "See `esaa prove --help`.")
-    log = provable(face.find_root(), stream)
+    if stream is not None:
+        check_stream(stream)
+    log = open_provable(face.find_root(), stream)
     made = (
         log.receipt(*_located(face, event, stream), with_event=with_event)
         if event is not None
@@ -100,7 +104,7 @@ def check_proof(face: Face, file: str, event: str | None, line: str | None, keys
     data = _read(file, Limit(BYTES_MAX))
     stored = line.encode() if line is not None else None if event is None else _read(event, BATCH_LINE)
     stored = stored.removesuffix(b"\n") if stored is not None and event is not None else stored
-    trusted = [one for text in keys for one in _keys(text)]
+    trusted = [one for text in keys for one in keys_in(text)]
     try:
         if not any(one.algorithm == ED25519 for one in trusted):
             trusted += _known(origin_of(data))
@@ -108,28 +112,6 @@ def check_proof(face: Face, file: str, event: str | None, line: str | None, keys
     except ProofInvalid as error:
         _refuse(face, str(error))
     face.data({"holds": True, **msgspec.to_builtins(found)}, *_told(found))
-
-
-def provable(root: Path, stream: str | None) -> ProvableLog:
-    """The log in a folder, or a stream of its trail, for proofs."""
-    from esaa.open import find_log, open_trail
-    from esaa.runtime.proving import ProvableLog, leaves_of_log, leaves_of_source
-    from esaa.stores.anchor_receipts import ReceiptStore
-    from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
-    from esaa.stores.disk import Disk
-    from esaa.stores.layout import ROADMAP
-
-    cosigned = ReceiptStore(root / ROADMAP, Disk()).notes
-    if stream is None:
-        notes = CheckpointStore(root / ROADMAP / CHECKPOINTS, Disk())
-        return ProvableLog(leaves_of_log(find_log(root)), notes, cosigned)
-    from esaa.runtime.trail_checkpoints import StreamSource, stream_checkpoints
-    from esaa.runtime.trail_states import check_stream
-
-    check_stream(stream)
-    store = open_trail(root).store
-    source = StreamSource(store.stream(stream), store.base)
-    return ProvableLog(leaves_of_source(source), stream_checkpoints(store, stream), cosigned)
 
 
 def _located(face: Face, event: str, stream: str | None) -> tuple[int, bytes]:
@@ -159,8 +141,9 @@ def _note(log: ProvableLog, text: str) -> Note:
     return log.note(text) if _NAME.fullmatch(text) else read_checkpoint(_read(text, SIGNED_NOTE), text)
 
 
-def _keys(text: str) -> list[VerifierKey]:
-    from esaa.cli.keys import parse_key
+def keys_in(text: str) -> list[VerifierKey]:
+    """The public keys in a text, or in the file that it names. Raises `UsageError`."""
+    from esaa.cli.anchored import parse_key
     from esaa.kernel.ingest import SETTINGS
 
     if not Path(text).is_file():

@@ -30,7 +30,6 @@ from esaa.kernel.head_proof import HeadProof, check_head_proof, format_head_proo
 from esaa.kernel.merkle import Frontier, Subtree, consistency_proof, inclusion_proof, leaves_under, verify_inclusion
 from esaa.kernel.tlog_proof import ProofInvalid, TlogProof, check_proof, format_proof, parse_proof
 from esaa.runtime.checkpoint_sources import Source
-from esaa.stores.base import START
 from esaa.stores.checkpoints import LATEST, CheckpointStore
 from esaa.stores.keys import verify_ed25519
 
@@ -136,6 +135,31 @@ class ProvableLog:
             raise _gone(error) from error
         return HeadProof(hashes=hashes, earlier=self._with_cosignatures(earlier), later=self._with_cosignatures(later))
 
+    def hashes_since(self, first: int, checkpoint: Checkpoint) -> tuple[str, ...]:
+        """The consistency proof from a size to a checkpoint. Raises `NotFound`, `CorruptLog`."""
+        leaves = self._signed_leaves(checkpoint)
+        try:
+            return consistency_proof(leaves.hashes, first, leaves.before)
+        except ValueError as error:
+            raise _gone(error) from error
+
+    def roots(self, sizes: Iterable[int]) -> dict[int, str]:
+        """The root that the log had at each of these sizes, as far as it goes, and where reading it ended.
+
+        Sizes below the first that is there are gone: of them nothing is said.
+        """
+        wanted = sorted(set(sizes))
+        leaves = self._read(wanted[-1]) if wanted else Leaves(hashes=())
+        frontier = Frontier.of(leaves.before)
+        rest = iter(leaves.hashes)
+        found: dict[int, str] = {}
+        for size in wanted:
+            if size >= frontier.size:
+                frontier.extend(islice(rest, size - frontier.size))
+            if frontier.size == size:
+                found[size] = frontier.root()
+        return {**found, frontier.size: frontier.root()}
+
     def note(self, name: str) -> Note:
         """The kept checkpoint of a size, or the `latest`. Raises `NotFound`, `StoreError`."""
         data = self._notes.read(name)
@@ -149,6 +173,12 @@ class ProvableLog:
     def _signed_leaves(self, checkpoint: Checkpoint) -> Leaves:
         leaves = self._read(checkpoint.size)
         size = leaves_under(leaves.before) + len(leaves.hashes)
+        if leaves_under(leaves.before) > checkpoint.size:
+            raise NotFound(
+                "EVENT_DELETED",
+                f"Retention deleted the first {size} events, and the checkpoint covers {checkpoint.size}.",
+                "Make a newer one: `esaa checkpoint --stream`.",
+            )
         if size != checkpoint.size:
             raise CorruptLog(
                 "CHECKPOINT_BEYOND_LOG",
@@ -185,15 +215,7 @@ def leaves_of_source(source: Source) -> Callable[[int], Leaves]:
     def read(size: int) -> Leaves:
         place, frontier = source.beginning()
         before = frontier.parts()
-        if frontier.size > size:
-            raise NotFound(
-                "EVENT_DELETED",
-                f"Retention deleted the first {frontier.size} events, and the checkpoint covers {size}.",
-                "Make a newer one: `esaa checkpoint --stream`.",
-            )
-        return Leaves(
-            before=before, hashes=PackedLeaves(islice(source.leaves(place if before else START), size - frontier.size))
-        )
+        return Leaves(before=before, hashes=PackedLeaves(islice(source.leaves(place), max(size - frontier.size, 0))))
 
     return read
 

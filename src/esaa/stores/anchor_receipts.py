@@ -60,16 +60,17 @@ class ReceiptStore:
         found: list[Receipt] = []
         for path in self._paths(".json"):
             try:
-                found.append(msgspec.json.decode(path.read_bytes(), type=Receipt))
+                receipt = msgspec.json.decode(path.read_bytes()[:_BYTES_MAX], type=Receipt)
             except (OSError, msgspec.DecodeError):
                 continue
+            if self._path(receipt, "json") == path:
+                found.append(receipt)
         return sorted(found, key=lambda one: (one.anchor, one.origin, one.size))
 
     def file(self, receipt: Receipt, ending: str) -> bytes | None:
         """A file that belongs to a receipt, or None."""
-        path = self._folder / receipt.anchor / label_of(receipt.origin) / f"{receipt.size}.{ending}"
         try:
-            with path.open("rb") as file:
+            with self._path(receipt, ending).open("rb") as file:
                 return file.read(_BYTES_MAX)
         except OSError:
             return None
@@ -81,6 +82,9 @@ class ReceiptStore:
                 yield parse_note(read_note(path) or b"")
             except CheckpointInvalid:
                 continue
+
+    def _path(self, receipt: Receipt, ending: str) -> Path:
+        return self._folder / receipt.anchor / label_of(receipt.origin) / f"{receipt.size}.{ending}"
 
     def _paths(self, ending: str) -> Iterator[Path]:
         for folder, _, names in sorted(os.walk(self._folder)):

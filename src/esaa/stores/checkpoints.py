@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from esaa.kernel.checkpoint import NOTE_BYTES_MAX, Note, format_note, parse_note
@@ -90,6 +91,9 @@ def read_note(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError:
+        return b""
+    if stat.S_ISDIR(os.fstat(fd).st_mode):  # a file object cannot even be made of one
+        os.close(fd)
         return b""
     with os.fdopen(fd, "rb") as file:
         try:

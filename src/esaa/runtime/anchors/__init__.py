@@ -1,0 +1,1 @@
+"""Anchors: where copies of checkpoints go, behind one port."""
