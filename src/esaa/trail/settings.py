@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
 from esaa.errors import ConfigError
+from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
 
 PartitionBy = Literal["date", "issue", "session"]
 Format = Literal["jsonl", "json", "parquet"]
