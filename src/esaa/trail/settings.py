@@ -7,7 +7,7 @@ They come from `.roadmap/event-sourcing.yaml`; `ESAA_STORAGE_FORMAT` and the lik
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -140,7 +140,10 @@ def read_settings(
 
 def _block(data: bytes, where: str) -> dict[str, Any]:
     try:
-        value = loads_yaml(data.decode())
+        text = data.decode()
+        # A file whose every line is commented out sets nothing, and is none to complain about.
+        is_blank = all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines())
+        value = None if is_blank else loads_yaml(text)
     except UnicodeDecodeError as error:
         raise ConfigError("CONFIG_INVALID", f"{where} is not UTF-8: {error}.", "Save it as UTF-8.") from error
     except NotStrictYaml as error:
@@ -187,7 +190,12 @@ def _overrides(environ: Mapping[str, str]) -> dict[str, Any]:
             if text is None:
                 continue
             try:
-                found.setdefault(section.name, {})[field.name] = text if field.type is str else loads_yaml(text)
+                found.setdefault(section.name, {})[field.name] = text if _is_text(field.type) else loads_yaml(text)
             except NotStrictYaml as error:
                 raise ConfigError("CONFIG_INVALID", f"{name}: {error}.", "See docs/reference/settings.md.") from error
     return found
+
+
+def _is_text(kind: Any) -> bool:
+    """True for a plain text, also for one whose shape is bounded."""
+    return (get_args(kind)[0] if get_origin(kind) is Annotated else kind) is str
