@@ -25,6 +25,7 @@ AREAS: tuple[str, ...] = (
     "determinism",
     "tampering",
     "verifiers",
+    "privacy",
 )
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 

@@ -151,6 +151,7 @@ def _examples() -> dict[str, str]:
         return {}
     vocabulary, types = TrailVocabulary(), EventTypes()
     events = [vocabulary.decode(line) for line in CORPUS.read_bytes().splitlines()]
+    events = [event for event in events if event.fact.erasable is None]
     return {event.fact.event_type: types.fact_of(event).summary() for event in events}
 
 

@@ -98,6 +98,7 @@ def erase_in_log(
         with workspace.writing():
             if fresh:
                 record_ids = _recorded(workspace, fresh, reason, authority, legal_basis)
+                workspace.project()
             for _, note in chosen:
                 workspace.erasables.destroy(note.commitment)
             orphans = _swept(workspace, gone)

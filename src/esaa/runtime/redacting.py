@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
+from esaa.errors import UsageError
 from esaa.kernel.canonical import compact, sha256_hex
 from esaa.kernel.recorded import Draft
 from esaa.protocol.commands import AnyCommand, Submit
@@ -53,6 +54,16 @@ def guarded(
         return Settlement(drafts=(), rejected=rejected)
     refused = Refused(rejected=rejected, task_id=None, source_action=None, result_sha256=command.result.result_sha256)
     return without_secrets(settle_again(msgspec.structs.replace(command, result=refused)))
+
+
+def refuse_secret_id(command_id: str) -> None:
+    """Raises `UsageError` for the id of a command that looks like a secret: it stays in the log."""
+    from esaa.trail.redaction import redact_text
+
+    if redact_text(command_id)[1]:
+        raise UsageError(
+            "COMMAND_ID_INVALID", "The command id looks like a secret.", "Choose one that is no credential."
+        )
 
 
 def without_secrets(settlement: Settlement) -> Settlement:

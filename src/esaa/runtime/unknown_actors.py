@@ -35,13 +35,16 @@ class UnknownActorFile:
 
     def note(self, command: Submit, settlement: Settlement, now: str) -> Settlement:
         """Keeps the detail. Where the settlement records an event, the event tells of all that were held back."""
+        from esaa.trail.redaction import redact_text  # here: hardly any workspace hears of strangers
+
         details = self._read()
         records = bool(settlement.drafts)
         held_back = [detail for detail in details if not detail.is_recorded]
         if records:
             details = [msgspec.structs.replace(detail, is_recorded=True) for detail in details]
         digest = command.result.result_sha256
-        details.append(_Detail(ts=now, actor=command.actor[:_NAME_MAX], result_sha256=digest, is_recorded=records))
+        name = redact_text(command.actor)[0][:_NAME_MAX]
+        details.append(_Detail(ts=now, actor=name, result_sha256=digest, is_recorded=records))
         self._write(details[-self._details_max :])
         if not records or not held_back:
             return settlement

@@ -21,6 +21,7 @@ from esaa.stores.subject_keys import SubjectKeys
 from esaa.trail.erasable import SUBJECT, ErasableFields, pointer_of
 from esaa.trail.event import GLOBAL, GateFinding, TrailEvent, stream_of
 from esaa.trail.intake import Prepared, Proposal
+from esaa.trail.redaction import redact_text
 from esaa.trail.wire import raw_metadata
 
 Status = Literal["HELD", "ERASED", "MISSING", "MISMATCH"]
@@ -53,7 +54,9 @@ class Withholding:
         pointers = self._fields.pointers(proposal.event_type)
         if not pointers and not proposal.erasable and proposal.subject is None:
             return prepared
-        if proposal.subject is not None and SUBJECT.fullmatch(proposal.subject) is None:
+        if proposal.subject is not None and (
+            SUBJECT.fullmatch(proposal.subject) is None or redact_text(proposal.subject)[1]
+        ):
             raise EventRefused(
                 "SUBJECT_INVALID",
                 "The subject is no pseudonym: up to 64 letters, digits, `.`, `_`, `:` and `-`.",

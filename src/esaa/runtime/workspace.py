@@ -40,7 +40,7 @@ from esaa.runtime.clock import Clock, log_time
 from esaa.runtime.folded_log import FoldedLog
 from esaa.runtime.identity import with_identity
 from esaa.runtime.recovery import recover
-from esaa.runtime.redacting import guarded, without_secrets
+from esaa.runtime.redacting import guarded, refuse_secret_id, without_secrets
 from esaa.runtime.unknown_actors import UnknownActorFile
 from esaa.stores.archive import Quarantine
 from esaa.stores.base import Batch
@@ -129,6 +129,8 @@ class Workspace:
 
         Raises `StoreLocked`, `CorruptLog`, `StoreError` and `CommandConflict`.
         """
+        if command_id is not None:
+            refuse_secret_id(command_id)
         stamped_id = None if command_id is None else f"{command_id}#{_fingerprint(command)}"
         if dry_run:
             # As a reader: without the lock, and without mending what a crash left.

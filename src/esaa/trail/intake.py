@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from esaa.errors import EventRefused
 from esaa.kernel.canonical import compact
@@ -33,6 +34,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}
 _TEXT_CHARS_MAX = 500
 _NAME_CHARS_MAX = 200
 _TYPE_CHARS_MAX = 80
+_LOOKED_AT_CHARS = 4096
 _ENCODER = msgspec.json.Encoder()
 _UNKNOWN_ACTOR = Actor(type="system", id="unknown")
 
@@ -145,7 +147,9 @@ def prepare(proposal: Proposal, types: EventTypes, now: datetime, event_id: str,
             source=proposal.source,
         ),
     )
-    return Prepared(draft=draft, findings=tuple(findings), is_id_given=given is not None, fact=fact)
+    return Prepared(
+        draft=draft, findings=tuple(map(_without_secrets, findings)), is_id_given=given is not None, fact=fact
+    )
 
 
 def refused(event_type: str, findings: tuple[GateFinding, ...]) -> EventRefused:
@@ -228,6 +232,8 @@ def _examine_type(
     if not types.knows(name):
         from difflib import get_close_matches
 
+        if not _holds_no_secret(name):
+            raise EventRefused("EVENT_TYPE_UNKNOWN", "The event type looks like a secret.", "Name a type.")
         near = get_close_matches(name, types.names(), n=1) if NAME.fullmatch(name) else []
         hint = f"Did you mean {near[0]}?" if near else "`esaa record --list` names the types."
         findings.append(_finding(1, "EVENT_TYPE_UNKNOWN", "event_type", f"{_shown(name)} is no event type", hint))
@@ -293,7 +299,15 @@ def _examine_actor(actor: object, findings: list[GateFinding]) -> Actor:
     if not _is_name(actor.id):
         findings.append(_finding(7, "ACTOR_INVALID", "actor.id", "the id must be 1 to 200 printable characters"))
         return _UNKNOWN_ACTOR
+    if not _holds_no_secret(actor.id) or not _holds_no_secret(actor.model or ""):
+        findings.append(_finding(7, "ACTOR_INVALID", "actor", "the id or the model looks like a secret"))
+        return _UNKNOWN_ACTOR
     return actor
+
+
+@lru_cache(maxsize=1024)
+def _holds_no_secret(text: str) -> bool:
+    return not redact_text(text)[1]
 
 
 @lru_cache(maxsize=1024)
@@ -314,5 +328,16 @@ def _finding(gate: int, code: str, path: str, message: str, hint: str = "") -> G
     return GateFinding(gate=gate, code=code, path=path, message=message, hint=hint)
 
 
+def _without_secrets(finding: GateFinding) -> GateFinding:
+    """A finding that may be recorded: what is wrong with a secret must not repeat it."""
+    path, message = redact_text(finding.path)[0], redact_text(finding.message)[0]
+    return (
+        finding if (path, message) == (finding.path, finding.message) else replace(finding, path=path, message=message)
+    )
+
+
 def _shown(value: object) -> str:
-    return repr(value)[:100] if not isinstance(value, str) else repr(value[:80])
+    # Redacted before it is cut: half a secret is not recognised any more.
+    if isinstance(value, str):
+        return repr(redact_text(value[:_LOOKED_AT_CHARS])[0][:80])
+    return redact_text(repr(value)[:_LOOKED_AT_CHARS])[0][:100]
