@@ -26,6 +26,7 @@ AREAS: tuple[str, ...] = (
     "tampering",
     "verifiers",
     "privacy",
+    "paths",
 )
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 
