@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import functools
 import hashlib
 import json
 import re
@@ -254,6 +255,7 @@ def _packed(point: Point) -> bytes:
     return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
+@functools.lru_cache(maxsize=256)
 def ed25519_verifies(public: bytes, message: bytes, signature: bytes) -> bool:
     """Is `signature` (64 bytes) the signature of `message` by the holder of `public` (32 bytes)?"""
     if len(public) != 32 or len(signature) != 64:
@@ -505,12 +507,14 @@ class Envelopes:
         self.leaves: list[bytes] = []
         self.numbers: list[int] = []
         self._ids: set[str] = set()
-        self._links: list[tuple[int, str | None]] = []
         self._seq = 0
         self._time = ""
         self._through = hashlib.sha256()
         self._anchors: dict[int, str] = {}
         self._foreign: str | None = None
+        self.relinked: str | None = None
+        """The leaf hash that the last line would have if its link, which is broken, were right."""
+        self._doubted = (0, 0)
 
     def feed(self, line: Line, value: dict[str, Json] | None) -> dict[str, Json] | None:
         """Checks one line; gives the event in today's form, or None where it is none."""
@@ -519,10 +523,10 @@ class Envelopes:
         self.numbers.append(line.number)
         if value is None:
             self._seq += 1
-            self._check_link(line.number, None, known=False)
+            self.relinked = None
             self._through.update(line.raw + b"\n")
             return None
-        self._check_link(line.number, value.get("prev_hash"), known=True)
+        self._check_link(line, value.get("prev_hash"))
         self._check_foreign(line.number, value)
         self._through.update(line.raw + b"\n")
         self._anchors[self.events] = self._through.hexdigest()
@@ -532,17 +536,30 @@ class Envelopes:
     def _add(self, code: str, line: int, message: str, **more: str) -> None:
         self.findings.append(Finding(code, line, message, **more))
 
-    def _check_link(self, number: int, link: Json, known: bool) -> None:
-        if known:
-            if link is not None:
-                self.is_chained = True
-                if len(self.leaves) < 2:
-                    self._add("CHAIN_BROKEN", number, "the first line is chained to a line that is not there")
-                elif link != self.leaves[-2].hex():
-                    at = self.numbers[-2]
-                    self._add("CHAIN_BROKEN", at, f"this is not the line that line {number} was chained to")
-            elif self.is_chained:
-                self._add("CHAIN_BROKEN", number, "prev_hash is missing after chained lines")
+    def _check_link(self, line: Line, link: Json) -> None:
+        doubt, self.relinked = self.relinked, None
+        if link is not None:
+            self.is_chained = True
+            before = self.leaves[-2].hex() if len(self.leaves) > 1 else None
+            if doubt is not None and link == doubt:
+                self.blame_link()
+            elif before is None:
+                self._add("CHAIN_BROKEN", line.number, "the first line is chained to a line that is not there")
+            elif link != before:
+                # The line before was changed, unless what follows tells that it was this link.
+                at = self.numbers[-2]
+                self._add("CHAIN_BROKEN", at, f"this is not the line that line {line.number} was chained to")
+                self._doubted = (len(self.findings) - 1, line.number)
+                written = canonical(link).encode()
+                if line.raw.count(written) == 1:
+                    self.relinked = leaf_hash(line.raw.replace(written, canonical(before).encode())).hex()
+        elif self.is_chained:
+            self._add("CHAIN_BROKEN", line.number, "prev_hash is missing after chained lines")
+
+    def blame_link(self) -> None:
+        """With the hash of the line before it in its link, the line is the one that was vouched for: the link lies."""
+        place, number = self._doubted
+        self.findings[place] = Finding("CHAIN_BROKEN", number, "the prev_hash of this line was changed, and no other")
 
     def _check_foreign(self, number: int, value: dict[str, Json]) -> None:
         payload = value.get("payload")
@@ -1132,7 +1149,7 @@ def verify(
             projection.last_act = None  # nobody knows what stood here
         else:
             projection.feed(event, line.number)
-    findings = _with_tail(findings, envelopes, projection, stored)
+    _check_tail(findings, envelopes, projection, stored)
     heads = Heads(keys, _origin(folder), findings)
     for name, content, size in _own_checkpoints(folder):
         heads.read(name, content, size)
@@ -1167,20 +1184,17 @@ def _event_of(line: Line, findings: list[Finding]) -> dict[str, Json] | None:
     return value
 
 
-def _with_tail(
-    findings: list[Finding], envelopes: Envelopes, projection: Projection, stored: list[Line]
-) -> list[Finding]:
+def _check_tail(findings: list[Finding], envelopes: Envelopes, projection: Projection, stored: list[Line]) -> None:
     """What a crash left at the end of esaa's own log: a line without line feed, a batch without its end."""
     if not envelopes.is_chained or not stored:
-        return findings
+        return
     if not stored[-1].ends:
         last = stored[-1].number
-        findings = [one for one in findings if one.line != last]
+        findings[:] = [one for one in findings if one.line != last]
         findings.append(Finding("TORN_TAIL", last, "the last line was cut by a crash, never acknowledged"))
     elif projection.last_act is not None:
         text = "the last batch was cut by a crash, never acknowledged"
         findings.append(Finding("UNCLOSED_BATCH", projection.last_act, text))
-    return findings
 
 
 def _origin(folder: Path | None) -> str | None:
@@ -1206,6 +1220,8 @@ def _check_seen(folder: Path, envelopes: Envelopes, findings: list[Finding]) -> 
         return
     if not _is_number(version) or version < 1:
         return
+    if version == len(envelopes.leaves) and leaf == envelopes.relinked:
+        envelopes.blame_link()
     if version > len(envelopes.leaves) or envelopes.leaves[version - 1].hex() != leaf:
         line = envelopes.numbers[min(len(envelopes.numbers), version) - 1] if envelopes.numbers else 1
         if version > len(envelopes.leaves):

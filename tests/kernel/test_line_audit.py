@@ -112,11 +112,53 @@ def test_what_the_reader_foresees_or_knows_is_not_fed_and_stays_a_link_of_the_ch
 
 def test_break_behind_a_foreseen_line_is_placed_at_it_and_a_known_line_is_linked_all_the_same() -> None:
     lines = _chain(*BODIES)
-    lines[4] = lines[4].replace(leaf_hash(lines[3]).encode(), b"0" * 64)
+    lines[3] = lines[3][:-1] + b',"more":1}'
+    lines[4] = lines[4].replace(b"}", b',"more":1}')
 
     audit = audit_lines(lines, MAX, _Clairvoyant(foreseen={3}, known={4}))
 
     assert [(one.line, one.code) for one in audit.findings] == [(4, "CHAIN_BROKEN"), (5, "CHAIN_BROKEN")]
+
+
+def test_changed_link_is_blamed_on_the_line_that_holds_it_as_the_next_line_tells() -> None:
+    lines = _chain(*BODIES)
+    lines[4] = lines[4].replace(leaf_hash(lines[3]).encode(), b"0" * 64)
+
+    audit = audit_lines(lines, MAX, _Clairvoyant(foreseen={3}, known={4}))
+
+    assert [(one.line, one.code) for one in audit.findings] == [(5, "CHAIN_BROKEN")]
+    assert "the prev_hash of this line was changed" in audit.findings[0].message
+    assert audit.relinked is None
+
+
+def test_changed_link_of_the_last_line_is_told_by_who_knows_its_leaf() -> None:
+    lines = _chain(*BODIES)
+    last = leaf_hash(lines[-1])
+    lines[-1] = lines[-1].replace(leaf_hash(lines[-2]).encode(), b"0" * 64)
+
+    audit = audit_lines(lines, MAX, _Reader())
+
+    assert [(one.line, one.code) for one in audit.findings] == [(5, "CHAIN_BROKEN")]
+    assert audit.relinked == last
+    audit.blame_link(6)
+    assert [(one.line, one.code) for one in audit.findings] == [(6, "CHAIN_BROKEN")]
+
+
+@pytest.mark.parametrize("link", [b"5", b'"x","copy":"x"'], ids=["no text", "written twice"])
+def test_link_that_cannot_be_mended_leaves_the_blame_with_the_line_before(link: bytes) -> None:
+    lines = _chain(*BODIES)
+    lines[4] = lines[4].replace(b'"' + leaf_hash(lines[3]).encode() + b'"', link)
+
+    audit = audit_lines(lines, MAX, _Reader())
+
+    assert [(one.line, one.code) for one in audit.findings] == [(4, "CHAIN_BROKEN"), (5, "CHAIN_BROKEN")]
+
+
+def test_link_of_a_first_line_names_nothing() -> None:
+    audit = audit_lines([b'{"prev_hash":"x"}'], MAX, _Reader())
+
+    assert [one.code for one in audit.findings] == ["CHAIN_BROKEN"]
+    assert audit.relinked is None
 
 
 def test_known_line_with_spaces_is_fed() -> None:

@@ -27,13 +27,26 @@ class LineFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 class LineAudit(msgspec.Struct, kw_only=True):
     """The outcome: findings (at most `FINDINGS_MAX`), lines read, those that are not blank, the last leaf hash, and
-    the first line that carries `prev_hash`."""
+    the first line that carries `prev_hash`.
+
+    `relinked` is the leaf hash that the last line would have if it named the line before it, which it does not: who
+    knows the last leaf from elsewhere can tell by it that only this link was changed.
+    """
 
     findings: list[LineFinding] = []
     lines: int = 0
     events: int = 0
     leaf_hash: str | None = None
     chained_from: int | None = None
+    relinked: str | None = None
+
+    def blame_link(self, line: int) -> None:
+        """The line before `line` is sound after all: it is the link in `line` that was changed."""
+        text = f"this is not the line that line {line} was chained to"
+        for place, one in enumerate(self.findings):
+            if one.code == "CHAIN_BROKEN" and one.message == text:
+                changed = "the prev_hash of this line was changed: with that of the line before it, all others fit"
+                self.findings[place] = LineFinding(line=line, code=one.code, message=changed)
 
 
 class LineReader(Protocol):
@@ -75,11 +88,13 @@ def audit_lines(  # noqa: PLR0915 (one loop, for calls cost more than what they 
     number = 0
     last_number = 1
     leaf: str | None = before
+    relinked: str | None = None
     for line in lines:
         number += 1
         if not line or line.isspace():
             continue
         audit.events += 1
+        doubt, relinked = relinked, None
         if audit.chained_from is not None and leaf is not None and reader.foresees(line, leaf):
             leaf = sha256(b"\x00" + line).hexdigest()
             last_number = number
@@ -99,10 +114,15 @@ def audit_lines(  # noqa: PLR0915 (one loop, for calls cost more than what they 
             if previous is not None:
                 if audit.chained_from is None:
                     audit.chained_from = number
+                if doubt is not None and previous == doubt:
+                    audit.blame_link(last_number)
+                    leaf = previous  # the break behind it is the same one
                 if previous != leaf:
-                    # The line before is the one that changed (or the lines between it and this one).
+                    # The line before is the one that changed (or the lines between it and this one), unless the next
+                    # line tells that it was this link.
                     text = f"this is not the line that line {number} was chained to"
                     _add(audit, last_number, "CHAIN_BROKEN", text)
+                    relinked = _relinked(line, previous, leaf)
             elif audit.chained_from is not None:
                 _add(audit, number, "CHAIN_BROKEN", "prev_hash is missing after chained lines")
             elif foreign.has_begun or "event_hash" in value or value.get("action") == "chain.anchor":
@@ -121,10 +141,20 @@ def audit_lines(  # noqa: PLR0915 (one loop, for calls cost more than what they 
             take_leaf(leaf)
     audit.lines = number
     audit.leaf_hash = leaf
+    audit.relinked = relinked
     return audit
 
 
 _BAD = object()
+
+
+def _relinked(line: bytes, link: object, leaf: str | None) -> str | None:
+    if not isinstance(link, str) or leaf is None:
+        return None
+    written = canonical(link)
+    if line.count(written) != 1:
+        return None
+    return hashlib.sha256(b"\x00" + line.replace(written, canonical(leaf))).hexdigest()
 
 
 def _strictly(line: bytes, number: int, line_bytes_max: int, audit: LineAudit) -> Any:

@@ -17,6 +17,7 @@ from esaa.effects.paths import inspect
 from esaa.errors import ContractError, NotFound, StoreError
 from esaa.kernel.checkpoint import VerifierKey
 from esaa.kernel.findings import Finding
+from esaa.kernel.line_audit import LineAudit
 from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.envelope_audit import LOG, RESTORE
@@ -29,6 +30,7 @@ from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge, Trust, trust_of
 from esaa.runtime.line_check import LineCheck, check_file, stored_lines
+from esaa.stores.base import Head
 from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
@@ -124,10 +126,12 @@ def _verify(
     finally:
         checked_lines = lines.result()
     audit.is_chained = checked_lines.lines.chained_from is not None
+    seen = None if target.roadmap is None else Views(target.roadmap, Disk()).cursors.published
+    _place_last_link(checked_lines.lines, seen)
     _merge(audit, checked_lines, malformed)
     _audit_tail(audit, target.log, checked_lines.lines.lines)
-    if target.roadmap is not None:
-        _audit_seen(audit, target.roadmap, target.log)
+    if seen is not None:
+        _audit_seen(audit, seen, target.log, checked_lines.lines.events)
     events = checked_lines.lines.events
     judgement = checkpoints.judge(checked_lines.heads, events)
     _add_checkpoints(audit, judgement)
@@ -277,17 +281,19 @@ def _audit_tail(audit: LogAudit, path: Path, last_line: int) -> None:
         audit.add("UNCLOSED_BATCH", line, "the last batch was cut by a crash, never acknowledged", _REPAIR)
 
 
-def _audit_seen(audit: LogAudit, roadmap: Path, log: Path) -> None:
+def _place_last_link(lines: LineAudit, seen: Head | None) -> None:
+    """No line follows the last one to tell whether its broken link was changed; what this machine saw of it may."""
+    if seen is not None and seen.version == lines.events and lines.relinked == seen.leaf_hash:
+        lines.blame_link(lines.lines)
+
+
+def _audit_seen(audit: LogAudit, seen: Head, log: Path, events: int) -> None:
     """Whole lines dropped from the end leave a sound log; but this machine remembers how far it has seen it."""
-    seen = Views(roadmap, Disk()).cursors.published
-    if seen is None:
-        return
     store: JsonlStore[Fact] = JsonlStore(log, ProtocolVocabulary(), Disk())
     if not store.holds(seen):
-        last = next((one.version for one in events_backwards(log, ProtocolVocabulary())), 0)
         text = f"event {seen.version}, which this machine has seen, is not in the log any more"
         hint = "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`."
-        audit.add("LOG_ROLLED_BACK", min(last, seen.version - 1) + 1, text, hint)
+        audit.add("LOG_ROLLED_BACK", min(events, seen.version - 1) + 1, text, hint)
 
 
 def _last_verified(path: Path) -> int | None:
