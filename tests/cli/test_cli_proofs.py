@@ -73,10 +73,7 @@ def test_later_checkpoint_is_shown_to_continue_an_earlier_one(signed: Workbench,
 
 
 def test_proofs_of_the_trail_are_of_their_stream(signed: Workbench, tmp_path: Path) -> None:
-    told = signed("record", "TaskStarted", "--issue", "PROJ-1", "--metadata", '{"task_id":"T-1","task_title":"x"}')
-    if told.code != 0:
-        told = signed("run", "--issue", "PROJ-1")
-    assert told.code == 0, told.err
+    signed.ok("record", "PhaseStarted", "--issue", "PROJ-1", "phase=PLAN", "expected_agents=2")
     made = signed("checkpoint", "--stream", "PROJ-1")
     assert made.code == 0, made.err
     done = signed("prove", "HEAD", "--stream", "PROJ-1", "--with-event", "--out", str(tmp_path / "p"))

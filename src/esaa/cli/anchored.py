@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from esaa.errors import UsageError
+from esaa.errors import EsaaError, UsageError
 
 if TYPE_CHECKING:
+    from esaa.cli.face import Face
     from esaa.kernel.checkpoint import VerifierKey
     from esaa.runtime.checkpoint_audit import Given, Trust
 
@@ -42,6 +43,27 @@ def given_checkpoint(path: Path) -> Given:
     from esaa.stores.checkpoints import read_note
 
     return Given(where=str(path), data=read_note(path.resolve()) or b"")
+
+
+def fetched_checkpoints(face: Face, roadmap: Path | None) -> list[Given]:
+    """What the anchors of a workspace give back now. One that cannot be asked is a warning: it vouches for nothing."""
+    from esaa.open import open_anchoring
+    from esaa.runtime.checkpoint_audit import Given
+
+    if roadmap is None:
+        raise UsageError(
+            "ANCHORS_NONE", "A bare log has no anchors.", "Give what was kept elsewhere with --checkpoint FILE."
+        )
+    anchoring = open_anchoring(roadmap.parent)
+    found: list[Given] = []
+    for name in anchoring.names:
+        try:
+            found += [Given(where=f"anchor {name}", data=note) for _, note in anchoring.fetched([name])]
+        except EsaaError as error:
+            face.warn(f"anchor {name}: {error}")
+    if not anchoring.names:
+        face.warn("no anchor is configured in .roadmap/anchors.yaml")
+    return found
 
 
 def parse_key(text: str) -> VerifierKey:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from esaa.cli.acts import dry_run_option
-from esaa.cli.anchored import checkpoint_options, given_checkpoint, parse_key, reach
+from esaa.cli.anchored import checkpoint_options, fetched_checkpoints, given_checkpoint, parse_key, reach
 from esaa.cli.face import Face, exit_with, face_options, pass_face
 from esaa.stores.views import VIEW_NAMES
 
@@ -25,6 +25,7 @@ _EXIT = {"ok": 0, "mismatch": 3, "corrupted": 4}
 @click.option("--all", "hash_all", is_flag=True, help="Recompute every historical verify.ok.")
 @click.option("--files", is_flag=True, help="Also compare the published files with their last recorded digest.")
 @checkpoint_options
+@click.option("--anchors", is_flag=True, help="Also take the checkpoints that the anchors of this workspace give back.")
 @click.option("--explain", is_flag=True, help="Say of each finding which rule it breaks and what to do.")
 @face_options
 @pass_face
@@ -36,6 +37,7 @@ def verify(
     files: bool,
     checkpoints: tuple[Path, ...],
     vkeys: tuple[str, ...],
+    anchors: bool,
     explain: bool,
 ) -> None:
     """Prove that log, projection and read models agree. PATH is a workspace, a .roadmap, or a bare activity.jsonl.
@@ -52,6 +54,7 @@ def verify(
     from esaa.runtime.verification import verify as verify_log
 
     target = find_target(face.find_root() if path is None else path)
+    fetched = fetched_checkpoints(face, target.roadmap) if anchors else []
     with byte_progress(face, "verifying", target.log) as progress:
         verdict = verify_log(
             target,
@@ -61,7 +64,7 @@ def verify(
             progress=progress,
             knowledge=Knowledge(Path(load_config().config_dir)),
             keys=[parse_key(one) for one in vkeys],
-            given=[given_checkpoint(one) for one in checkpoints],
+            given=[*map(given_checkpoint, checkpoints), *fetched],
         )
     face.data(msgspec.to_builtins(verdict), *_lines(verdict, explain))
     exit_with(_EXIT[verdict.verify_status])
