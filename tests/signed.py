@@ -49,8 +49,8 @@ def judged(
 
 
 def codes(verdict: Verdict) -> list[str]:
-    """The codes of what is wrong with a log, read models left out: what is rewritten leaves them behind."""
-    return [one.code for one in verdict.findings if not one.code.startswith("READ_MODEL")]
+    """The codes of what is wrong with a log, read models and old hashes left out: a rewrite leaves them behind."""
+    return [one.code for one in verdict.findings if not one.code.startswith(("READ_MODEL", "VERIFY_NOT_OK"))]
 
 
 def latest(root: Path) -> Path:
