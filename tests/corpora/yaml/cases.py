@@ -95,7 +95,7 @@ TABLE: dict[str, tuple[tuple[str | bytes, Any], ...]] = {
         "a: [1", "a: {", "a: 'x", 'a: "x', "a: b: c", "- a\nb", "\t- a", "a: |x\n", "a: @b", "a: `b`", "]", "}", "a\n b: c\n", "[a, b",
         "{a b: c: d}", "a: 'b' c", "k" * 1100 + ": 1\nb", "[1,,2]", ", a", ": a", "...\n", "a:\n\tb: 1", "> > a",
     )),
-    "empty": tuple((text, Refused("no document")) for text in ("", " ", "\n\n", "# nothing\n", "\ufeff", "...\n")),
+    "empty": tuple((text, Refused("no document")) for text in ("", " ", "\n\n", "# nothing\n", "\ufeff")),
 }  # fmt: skip
 """`None` as a value stands for "whatever it gives"."""
 
