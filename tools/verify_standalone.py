@@ -6,6 +6,7 @@ checkpoints and tlog proofs), so that a mistake in the package is not repeated h
 
     python3 verify_standalone.py PATH [--key VKEY]... [--checkpoint FILE]... [--strict] [--json]
     python3 verify_standalone.py --proof FILE --event FILE --key VKEY
+    python3 verify_standalone.py --consistency FILE --key VKEY
     python3 verify_standalone.py --trail FOLDER [--key VKEY]... [--checkpoint FILE]... [--json]
 
 PATH is a workspace, a `.roadmap` folder or a bare `activity.jsonl`. It ends with 0 (ok), 3 (mismatch: the log is sound,
@@ -414,11 +415,43 @@ def check_tlog_proof(data: bytes, leaf: bytes, keys: Sequence[Key]) -> Checkpoin
         raise Invalid("a hash of the proof is no SHA-256")
     note = parse_note(note_data)
     checkpoint = parse_checkpoint(note.text)
-    if not signers(note, keys):
+    if not signers(note, [key for key in keys if key.algorithm == ED25519 and _speaks_for(key, checkpoint.origin)]):
         raise Invalid("none of the given keys signed the proof's checkpoint")
     if not includes(leaf, index, checkpoint.size, hashes, checkpoint.root):
         raise Invalid("the event is not in the log at that index")
     return checkpoint
+
+
+def check_consistency(data: bytes, keys: Sequence[Key]) -> tuple[Checkpoint, Checkpoint]:
+    """Checks a consistency proof: the log of its second checkpoint begins as that of its first. Raises `Invalid`.
+
+    The file: `esaa/consistency-proof@v1`, the hashes in base64, and after a blank line each the two signed checkpoints.
+    """
+    parts = data.split(b"\n\n")
+    if len(parts) != 5:
+        raise Invalid("a consistency proof is a head and two signed checkpoints")
+    try:
+        header, *texts = parts[0].decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Invalid("the proof is not ASCII") from None
+    if header != "esaa/consistency-proof@v1":
+        raise Invalid("it is no consistency proof of version 1")
+    hashes = [_base64(text) for text in texts]
+    if len(hashes) > 64 or any(len(one) != 32 for one in hashes):
+        raise Invalid("a hash of the proof is no SHA-256")
+    heads = []
+    for note_data in (parts[1] + b"\n\n" + parts[2] + b"\n", parts[3] + b"\n\n" + parts[4]):
+        note = parse_note(note_data)
+        head = parse_checkpoint(note.text)
+        if not signers(note, [key for key in keys if key.algorithm == ED25519 and _speaks_for(key, head.origin)]):
+            raise Invalid("none of the given keys signed a checkpoint of the proof")
+        heads.append(head)
+    first, second = heads
+    if first.origin != second.origin:
+        raise Invalid("the two checkpoints are of different logs")
+    if not consistent(first.size, first.root, second.size, second.root, hashes):
+        raise Invalid("the later log does not begin as the earlier one")
+    return first, second
 
 
 # ---------------------------------------------------------------------------------------------- findings
@@ -1395,6 +1428,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--strict", action="store_true", help="warnings count")
     parser.add_argument("--trail", type=Path, metavar="FOLDER", help="verify the streams of an audit trail")
     parser.add_argument("--proof", type=Path, metavar="FILE", help="check a .tlog-proof")
+    parser.add_argument("--consistency", type=Path, metavar="FILE", help="check a proof that a log was only continued")
     parser.add_argument("--event", type=Path, metavar="FILE", help="the event's line, for --proof")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
@@ -1403,6 +1437,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
         anchors = [(str(file), file.read_bytes()) for file in chosen.checkpoint]
         if chosen.proof is not None:
             return _answer_proof(chosen, keys)
+        if chosen.consistency is not None:
+            return _answer_consistency(chosen, keys)
         if chosen.trail is not None:
             return _answer_trail(chosen, keys, anchors)
         if chosen.path is None:
@@ -1463,6 +1499,19 @@ def _answer_proof(chosen: argparse.Namespace, keys: Sequence[Key]) -> int:
         print(_shown(f"the proof does not hold: {error}"))
         return 1
     print(_shown(f"the event is in {head.origin} as its first {head.size} events were signed"))
+    return 0
+
+
+def _answer_consistency(chosen: argparse.Namespace, keys: Sequence[Key]) -> int:
+    if not keys:
+        print("--consistency needs --key", file=sys.stderr)
+        return 2
+    try:
+        first, second = check_consistency(chosen.consistency.read_bytes(), keys)
+    except Invalid as error:
+        print(_shown(f"the proof does not hold: {error}"))
+        return 1
+    print(_shown(f"the {second.size} events of {second.origin} begin with the {first.size} events signed before"))
     return 0
 
 
