@@ -161,6 +161,15 @@ def test_link_of_a_first_line_names_nothing() -> None:
     assert audit.relinked is None
 
 
+def test_every_leaf_is_handed_on_whether_its_line_was_foreseen_or_not() -> None:
+    lines = _chain(*BODIES)
+    taken: list[str] = []
+
+    audit_lines([*lines[:2], b"", *lines[2:]], MAX, _Clairvoyant(foreseen={3}, known=set()), take_leaf=taken.append)
+
+    assert taken == [leaf_hash(line) for line in lines]
+
+
 def test_known_line_with_spaces_is_fed() -> None:
     lines = _chain(*BODIES[:3], separators=(", ", ": "))
     reader = _Clairvoyant(foreseen=set(), known={0, 1, 2})

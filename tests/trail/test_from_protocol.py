@@ -549,6 +549,12 @@ def test_used_up_attempts_end_the_recovery_and_escalate() -> None:
     assert not every(RecoverySucceeded, told_last(*given, report, completed()))
 
 
+def test_used_up_attempts_at_a_task_that_nobody_created_are_a_gap_and_no_more() -> None:
+    facts = told_last(run_start(), (reported("ISS-ATTEMPTS-T-9", "T-9", "high"), MONITOR))
+    assert "RecoveryFailed" not in names(facts)
+    assert only(GapIdentified, facts).gap_id == "ISS-ATTEMPTS-T-9"
+
+
 def test_outputs_of_strangers_are_one_event_with_their_number() -> None:
     refused = log.OutputRejected(error_code="ACTOR_UNKNOWN", message="?", counts=False, count=3, digests=(DIGEST,))
     (fact,) = told_last(run_start(), *in_progress(), refused)

@@ -13,7 +13,7 @@ import msgspec
 
 from esaa.errors import ConfigError
 from esaa.trail.event import TrailEvent
-from esaa.trail.facts.base import Data, TrailFact, agent_of, phase_of
+from esaa.trail.facts.base import Data, TrailFact
 from esaa.trail.registry import TRAIL_TYPES
 from esaa.trail.upcasters import UPCASTERS, NoUpcaster, Steps, semver, upcast
 
@@ -231,11 +231,6 @@ def parse_custom_type(schema: object, where: str) -> CustomType:
         # The first line says what is wrong; jsonschema-rs goes on about where it looked.
         raise refuse(f"it is no valid schema ({str(error).partition(chr(10))[0][:200]})") from error
     return custom
-
-
-def phase_and_agent(fact: TrailFact) -> tuple[str | None, str | None]:
-    """What a fact is about: its phase and its agent, where it names them."""
-    return phase_of(fact), agent_of(fact)
 
 
 def _text(value: Mapping[str, Any], key: str | None) -> str | None:
