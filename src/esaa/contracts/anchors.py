@@ -14,9 +14,9 @@ from esaa.kernel.ingest import NotIngested, yaml_of
 FILE_NAME = "anchors.yaml"
 ANCHORS_MAX = 32
 
-Remote = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")]
+Remote = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?\Z")]
 """The name of a git remote, which git itself resolves; empty for the repository here."""
-Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]{1,2000}$")]
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]{1,2000}\Z")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from esaa.errors import ContractError, EsaaError, IntegrationError
+from esaa.errors import ContractError, EsaaError
 from esaa.kernel.checkpoint import Checkpoint, VerifierKey, checkpoint_of, format_note
 from esaa.kernel.tlog_proof import ProofInvalid, signed_checkpoint
 from esaa.runtime.anchors.base import Anchor, checkpoint_in
@@ -154,8 +154,3 @@ def _signed(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint | None:
         return signed_checkpoint(note, keys, verify_ed25519)
     except ProofInvalid:
         return None
-
-
-def failure(name: str, error: EsaaError) -> IntegrationError:
-    """An error of one anchor among several, with its name."""
-    return IntegrationError("ANCHOR_FAILED", f"{name}: {error.message}", error.hint)

@@ -97,7 +97,7 @@ class ProvableLog:
                 f"The newest checkpoint covers {checkpoint.size} events, and this is event {sequence}.",
                 "Make one: `esaa checkpoint` (of a trail stream: with --stream).",
             )
-        leaves = self._signed_leaves(checkpoint)
+        leaves = self._leaves(checkpoint)
         try:
             hashes = inclusion_proof(leaves.hashes, index, leaves.before)
         except ValueError as error:
@@ -111,7 +111,10 @@ class ProvableLog:
             raise UsageError(
                 "PROOF_TOO_LONG", f"The receipt cannot hold its event: {error}.", "Leave it out."
             ) from error
+        # That it holds says also that the log is what was signed: every leaf went into its hashes.
         if not verify_inclusion(leaf_hash(line), index, checkpoint.size, hashes, checkpoint.root):
+            if _root(leaves, checkpoint.size) != checkpoint.root:
+                raise _mismatch(checkpoint)
             raise CorruptLog(
                 "CHECKPOINT_MISMATCH", f"Event {sequence} is not line {sequence} here.", _EXPLAIN, sequence
             )
@@ -171,6 +174,12 @@ class ProvableLog:
         return read_checkpoint(data, f"{self._notes.folder / name}")
 
     def _signed_leaves(self, checkpoint: Checkpoint) -> Leaves:
+        leaves = self._leaves(checkpoint)
+        if _root(leaves, checkpoint.size) != checkpoint.root:
+            raise _mismatch(checkpoint)
+        return leaves
+
+    def _leaves(self, checkpoint: Checkpoint) -> Leaves:
         leaves = self._read(checkpoint.size)
         size = leaves_under(leaves.before) + len(leaves.hashes)
         if leaves_under(leaves.before) > checkpoint.size:
@@ -186,8 +195,6 @@ class ProvableLog:
                 _EXPLAIN,
                 size + 1,
             )
-        if _root(leaves, size) != checkpoint.root:
-            raise _mismatch(checkpoint)
         return leaves
 
     def _with_cosignatures(self, note: Note) -> bytes:
