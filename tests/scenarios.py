@@ -20,9 +20,9 @@ from esaa.kernel.spec import Spec
 from esaa.protocol.commands import AnyCommand, FileOnDisk, Submit
 from esaa.protocol.decide import decide
 from esaa.protocol.evolve import evolve
+from esaa.protocol.fact_base import FactBase
 from esaa.protocol.facts import (
     Fact,
-    FactBase,
     HotfixCreated,
     IssueReported,
     RunStarted,
