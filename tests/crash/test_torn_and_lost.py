@@ -151,6 +151,54 @@ def test_log_cut_between_lines_or_beside_is_mended_and_the_run_goes_on(
         assert_sound(root)
 
 
+@pytest.mark.parametrize("name", BATCHES)
+def test_batch_with_a_hole_of_zeros_was_never_acknowledged_and_goes_to_quarantine(
+    batches: dict[str, LastBatch], tmp_path: Path, name: str
+) -> None:
+    # The pages of one append reach the disk in any order; what did not reach it reads as zeros.
+    batch = batches[name]
+    size = len(batch.data)
+    spans = [(0, size // 2), (size // 2, size - 1), (size // 3, size // 2), (0, size), (size - 3, size)]
+    for start, end in spans:
+        root = tmp_path / f"{start}-{end}"
+        batch.cut(root, 0)
+        with (root / ".roadmap" / "activity.jsonl").open("ab") as file:
+            file.write(batch.data[:start] + bytes(end - start) + batch.data[end:])
+        notices = mended(root)
+        assert any("quarantine" in notice for notice in notices)
+        assert log_bytes(root).startswith(log_bytes(batch.root))
+        assert not (root / "src" / "a.txt").exists() or name != FILES
+        assert asyncio.run(go_on(reopen(root, disk=CountingDisk()))).outcome == "success"
+        assert_sound(root)
+
+
+def test_hole_in_what_this_machine_has_seen_is_damage_and_is_never_cut(
+    batches: dict[str, LastBatch], tmp_path: Path
+) -> None:
+    root = tmp_path / "project"
+    batches[FILES].cut(root, 0)
+    assert_never_cut(root, -1)
+
+
+def test_hole_that_many_batches_follow_is_damage_and_is_never_cut(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    asyncio.run(go_on(begin(root)))
+    shutil.rmtree(root / ".roadmap" / ".esaa")
+    assert_never_cut(root, 8)
+
+
+def assert_never_cut(root: Path, line: int) -> None:
+    path = root / ".roadmap" / "activity.jsonl"
+    lines = log_bytes(root).splitlines(keepends=True)
+    lines[line] = bytes(100) + lines[line][100:]
+    path.write_bytes(b"".join(lines))
+    (root / ".roadmap" / ".esaa" / "state.snapshot").unlink(missing_ok=True)
+    with pytest.raises(CorruptLog) as caught, reopen(root).writing():
+        pass
+    assert caught.value.exit_code == 4
+    assert path.read_bytes() == b"".join(lines)
+
+
 def test_reader_sees_a_torn_tail_and_leaves_it(batches: dict[str, LastBatch], tmp_path: Path) -> None:
     root = tmp_path / "cut"
     batches[FILES].cut(root, 100)

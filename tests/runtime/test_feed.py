@@ -396,6 +396,19 @@ def play(story: Path, target: Path, disk: CountingDisk) -> BaseException | None:
     return None
 
 
+def test_feed_mends_what_a_power_cut_left_before_it_reads(story: Path, tmp_path: Path) -> None:
+    target = untold(story, tmp_path / "project")
+    a_feed(target).catch_up()
+    whole = told(target)
+    path = next((target / ".roadmap" / "events").rglob("events.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:9], bytes(50) + lines[9][50:], *lines[10:]]))
+    (target / ".roadmap" / ".esaa" / "trail-feed.json").unlink()
+    assert any("moved to" in notice for notice in a_feed(target).finish())
+    assert told(target) == whole
+    assert types(target, ISSUE).count("LogRepaired") == 1
+
+
 @pytest.mark.parametrize("death", ["before", "torn"])
 def test_feed_that_is_killed_at_any_step_catches_up_and_doubles_nothing(
     story: Path, tmp_path: Path, death: str

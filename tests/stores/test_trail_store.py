@@ -250,6 +250,24 @@ def test_stream_whose_very_first_line_is_torn_begins_anew(tmp_path: Path, cut: i
     assert [event["event_type"] for event in assert_whole(again.trail)] == ["PhaseStarted", "LogRepaired"]
 
 
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_hole_of_zeros_that_an_append_left_goes_to_quarantine_with_what_follows(tmp_path: Path, line: int) -> None:
+    # The pages of one append reach the disk in any order; what did not reach it reads as zeros.
+    recorder = a_recorder(tmp_path)
+    recorder.record_many([phase(), phase("CODE"), phase("TEST")])
+    path = tmp_path / "events/2026-03-02/PROJ-123/events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    holed = [*lines[:line], bytes(80) + lines[line][80:], *lines[line + 1 :]]
+    path.write_bytes(b"".join(holed))
+    again = a_recorder(tmp_path, new_id=ids(5))
+    receipt = again.record_many([phase("PLANNING")])
+    assert "moved to" in receipt.notices[0]
+    events = assert_whole(again.trail)
+    assert [event["event_type"] for event in events] == ["PhaseStarted"] * (line + 1) + ["LogRepaired"]
+    copies = list((tmp_path / "events/archive/torn").iterdir())
+    assert [copy.read_bytes() for copy in copies] == [b"".join(holed[line:])]
+
+
 def test_damage_in_the_middle_is_reported_and_never_cut(tmp_path: Path) -> None:
     recorder = a_recorder(tmp_path)
     recorder.record_many([phase(), phase("CODE"), phase("TEST")])

@@ -116,6 +116,7 @@ class TrailFeed:
         streams = {GLOBAL, *ahead.issue_keys, translator.story.issue_key or GLOBAL}
         told = Told(self._store)
         for stream in sorted(streams):
+            self._notices += self._recorder.mend(stream)
             if known is None or stream in known.streams:
                 told.read(stream, None if known is None else known.streams[stream])
         cursor = self._with_streams(known, streams, place, translator)

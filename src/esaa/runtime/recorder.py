@@ -332,6 +332,11 @@ class TrailRecorder(Scopes):
             if found is None or not self._withholding.is_repeat(one, found.event):
                 self._withholding.keep(one)
 
+    def mend(self, stream: str) -> list[str]:
+        """Mends what a crash left at the end of a stream before it is read, and records that; returns notices."""
+        with self._lock:
+            return [self._record_repair(stream, one) for one in self.trail.store.stream(stream).mend()]
+
     def _record_repair(self, stream: str, repair: TailRepair) -> str:
         """A repair of the store is an event too."""
         fact = LogRepaired(

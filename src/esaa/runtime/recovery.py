@@ -48,6 +48,8 @@ def _mend_tail(workspace: Workspace, accept_shorter: bool) -> list[str]:
         try:
             state = workspace.state()
         except TornTail as torn:
+            if not accept_shorter:
+                _refuse_seen(workspace, torn)
             repairs.append(("torn tail moved to quarantine", _cut(workspace, torn.keep)))
             continue
         offset = _unclosed_offset(workspace.log.store) if state.seq else None
@@ -59,6 +61,19 @@ def _mend_tail(workspace: Workspace, accept_shorter: bool) -> list[str]:
         workspace.record_command(RecordRepair(target="log", change=change, detail=msgspec.to_builtins(repair)))
         notices.append(f"repaired the log: {change} ({repair.quarantine})")
     return notices
+
+
+def _refuse_seen(workspace: Workspace, torn: TornTail) -> None:
+    """What this machine has seen acknowledged no crash has torn: that is damage, and is never cut away."""
+    seen = workspace.views.cursors.published
+    if seen is not None and seen.offset > torn.keep and not workspace.log.store.holds(seen):
+        raise CorruptLog(
+            "LOG_ROLLED_BACK",
+            f"{workspace.log.store.path} breaks off at line {torn.line}, but this machine has seen event "
+            f"{seen.version} of it.",
+            "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`.",
+            torn.line,
+        )
 
 
 def _cut(workspace: Workspace, keep: int) -> TailRepair:

@@ -113,8 +113,8 @@ class JsonlStore(Generic[F]):
             try:
                 recorded = self._vocabulary.decode(line)
             except MalformedLine as error:
-                if not is_ended:
-                    raise TornTail(self._path, number, head.offset, end) from None
+                if not is_ended or (head.is_chained and b"\0" in line and self._is_one_batch(end)):
+                    raise TornTail(self._path, number, head.offset, self.size()) from None
                 raise CorruptLog(
                     error.code, f"Log {self._path} breaks at line {number}: {error.message}.", _EXPLAIN, number
                 ) from None
@@ -147,6 +147,26 @@ class JsonlStore(Generic[F]):
                 offset += len(line)
                 ended = line.endswith(b"\n")
                 yield line[:-1] if ended else line, offset, ended
+
+    def _is_one_batch(self, offset: int) -> bool:
+        """True where the lines from here on can be of the same append as the one before them.
+
+        What the disk loses of an append in a power cut are pages of it, in any order: a hole of zeros, with whole lines
+        after it. Nothing was appended after that, for an append is durable before the next one.
+        """
+        times: set[str] = set()
+        beginnings = 0
+        for line, _, is_ended in self.lines(offset):
+            if not line.strip() or b"\0" in line or not is_ended:
+                continue
+            try:
+                recorded = self._vocabulary.decode(line)
+            except MalformedLine:
+                return False
+            times.add(recorded.ts)
+            beginnings += recorded.causation_id is None
+        # The act whose beginning lies in the hole may be followed by one more of its batch, as `run.start` is.
+        return len(times) <= 1 and beginnings <= 1
 
     def append(self, drafts: Sequence[Draft[F]], expected_version: int, batch: Batch) -> tuple[Recorded[F], ...]:
         """Appends all drafts durably, or none.

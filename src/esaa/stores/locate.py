@@ -14,6 +14,8 @@ from esaa.kernel.vocabulary import MalformedLine, Vocabulary
 F = TypeVar("F")
 
 _CHUNK = 64 * 1024
+_HOLE_WITHIN = 1024 * 1024
+"""An append is smaller: a hole that lies farther from the end is damage, and no crash's."""
 
 
 def lines_backwards(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -40,6 +42,24 @@ def lines_backwards(path: Path) -> Iterator[tuple[bytes, int]]:
                 end = start - 1
         if rest:
             yield rest, 0
+
+
+def torn_from(path: Path) -> int | None:
+    """Where the part of a file begins that a crash tore, or None where its end is whole.
+
+    That is a last line without its line feed; or one of the last lines with a hole in it, for the pages of one append
+    reach the disk in any order, and those that did not are zeros. No line that was written whole has a zero byte.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        begin = max(size - _HOLE_WITHIN, 0)
+        file.seek(begin)
+        data = file.read()
+    hole = data.find(b"\0")
+    if hole < 0 and (not data or data.endswith(b"\n")):
+        return None
+    torn = begin + (hole if hole >= 0 else len(data))
+    return next(start for _, start in lines_backwards(path) if start <= torn)
 
 
 def events_backwards(path: Path, vocabulary: Vocabulary[F], *, mention: bytes = b"") -> Iterator[Recorded[F]]:

@@ -7,6 +7,7 @@ stream puts them in a row.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,6 @@ from esaa.stores.base import Batch, Head, encode_batch
 from esaa.stores.disk import Disk
 from esaa.stores.erasables import ErasableStore
 from esaa.stores.jsonl import JsonlStore, storage_error
-from esaa.stores.locate import lines_backwards
 from esaa.stores.lock import writer_lock
 from esaa.stores.recovery import TailRepair, cut_tail
 from esaa.stores.trail_changes import ChangeMarks
@@ -229,9 +229,7 @@ class TrailStream:
                 "STORE_POISONED", f"An earlier write to the stream {self.name} failed.", "Open the trail again."
             )
         store.prepare()
-        with writer_lock(
-            store.disposable(f"locks/{self.name}.lock"), timeout_s=store.lock_timeout_s, what="another recorder"
-        ):
+        with self._locked():
             repairs = self._mend()
             self._tip = tip = self.tip()
             if expected_version is not None and expected_version != tip.head.version:
@@ -296,8 +294,7 @@ class TrailStream:
             if self._writer is None or self._writer.path != segment.path:
                 self._make(folder)
                 self._writer = JsonlStore(segment.path, VOCABULARY, self._store.disk)
-            offset = segment.size()
-            self._writer.rewind(msgspec.structs.replace(head, offset=offset))
+            self._writer.rewind(msgspec.structs.replace(head, offset=segment.size()))
             events = self._writer.append(drafts, head.version, Batch(ts=""))
             head = self._writer.head()
         last = events[-1]
@@ -334,14 +331,26 @@ class TrailStream:
         except OSError as error:
             raise storage_error(folder, error) from error
 
+    def mend(self) -> list[TailRepair]:
+        """Mends what a crash left at the end, as `append` does; for who has to read first."""
+        if self._is_at_tip() or next(self._files.torn(), None) is None:
+            return []
+        with self._locked():
+            return self._mend()
+
+    def _locked(self) -> AbstractContextManager[None]:
+        lock = self._store.disposable(f"locks/{self.name}.lock")
+        return writer_lock(lock, timeout_s=self._store.lock_timeout_s, what="another recorder")
+
+    def _is_at_tip(self) -> bool:
+        return self._tip.segment is not None and self._tip.segment.size() == self._tip.head.offset
+
     def _mend(self) -> list[TailRepair]:
-        """Moves a torn last line to quarantine: it was never acknowledged. The lock is held."""
-        known = self._tip.segment
-        if known is not None and known.size() == self._tip.head.offset:
+        """Moves a torn end to quarantine: it was never acknowledged. The lock is held."""
+        if self._is_at_tip():
             return []
         repairs: list[TailRepair] = []
-        for path in self._files.torn():
-            start = next(lines_backwards(path))[1]
+        for path, start in self._files.torn():
             store: JsonlStore[Witnessed] = JsonlStore(path, VOCABULARY, self._store.disk)
             repairs.append(cut_tail(store, start, self._store.quarantine, ""))
             if start == 0:

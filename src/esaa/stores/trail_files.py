@@ -14,7 +14,7 @@ from esaa.errors import CorruptLog
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.stores.base import START, Head
-from esaa.stores.locate import lines_backwards, lines_where
+from esaa.stores.locate import lines_backwards, lines_where, torn_from
 from esaa.stores.trail_layout import ARCHIVE, dated_partitions, days_after, partitions_of, undated_partitions
 from esaa.stores.trail_segments import KINDS, SMALL_BYTES, Kind, Segment, first_line, kind_of, stored_lines
 from esaa.trail.event import TrailEvent
@@ -157,13 +157,14 @@ class StreamFiles:
                 return newest
         return None
 
-    def torn(self) -> Iterator[Path]:
-        """The files whose last line is torn, among those that were written last."""
+    def torn(self) -> Iterator[tuple[Path, int]]:
+        """The files whose end a crash tore, among those that were written last, and where the torn part begins."""
         day = next(dated_partitions(self._base, self._name), None)
         for folder in [*undated_partitions(self._base, self._name), *([] if day is None else [day])]:
             for path in sorted(folder.glob("events*.jsonl")):
-                if not ends_with_feed(path):
-                    yield path
+                start = torn_from(path)
+                if start is not None:
+                    yield path, start
 
     def tip_of(self, segment: Segment) -> Tip:
         """Where the stream stands at the end of a segment; a torn last line is left out."""
