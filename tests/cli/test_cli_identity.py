@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import stat
 import sys
 import textwrap
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from esaa.kernel.canonical import canonical, sha256_hex
+from esaa.kernel.canonical import canonical, compact, sha256_hex
+from esaa.kernel.chain import leaf_hash
 from esaa.kernel.checkpoint import parse_vkey
 from esaa.protocol.identity import Turn, signing_message
 from esaa.stores.keys import verify_ed25519
@@ -87,6 +89,24 @@ def test_what_was_signed_is_taken_and_the_log_shows_under_which_signature(signed
     assert recorded["result_sha256"] == sha256_hex(canonical(plain))
     assert (recorded["value"], recorded["workspace"]) == (claims["value"], origin)
     signed.assert_sound()
+
+
+def test_signature_that_was_put_under_another_act_is_found_by_a_strict_verification(signed: Workbench) -> None:
+    signed.ok("claim", "T-1", "--actor", "agent-spec")
+    lines = signed.lines()
+    # The whole history anew, so that nothing but the signature tells: the chain is recomputed from the claim on.
+    place = next(number for number, line in enumerate(lines) if b'"claim"' in line)
+    lines[place] = lines[place].replace(b'"attempt":1', b'"attempt":2')
+    for number in range(place + 1, len(lines)):
+        event = json.loads(lines[number])
+        event["prev_hash"] = leaf_hash(lines[number - 1].rstrip(b"\n"))
+        lines[number] = compact(event) + b"\n"
+    signed.write_log(lines)
+    signed.unsign()
+    shutil.rmtree(signed.roadmap / ".esaa")
+    outcome = signed("verify", "--strict", "--json")
+    assert outcome.code == 4, outcome
+    assert [(one["line"], one["code"]) for one in outcome.answer["findings"]] == [(place + 1, "SIGNATURE_INVALID")]
 
 
 def test_whole_task_is_worked_on_by_commands_that_sign_what_they_compose(signed: Workbench) -> None:

@@ -26,6 +26,7 @@ from esaa.protocol.paths import path_fault
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash
 from esaa.protocol.settle import unclosed_act
+from esaa.protocol.signature_audit import SignatureAudit
 from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge, Trust, trust_of
@@ -35,6 +36,7 @@ from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import JsonlStore, storage_error
+from esaa.stores.keys import verify_ed25519
 from esaa.stores.locate import events_backwards, lines_backwards
 from esaa.stores.origin import read_origin
 from esaa.stores.views import Views
@@ -122,7 +124,9 @@ def _verify(
     lines = _LineCheckRun(target, size, rules, checkpoints.sizes if checkpoints.is_needed else None)
     audit = LogAudit(rules, hash_all=hash_all, last_verified=_last_verified(target.log))
     try:
-        malformed = _audit_meaning(audit, target.log, size, progress)
+        # A signature takes longer to check than a thousand lines: only who asks for everything waits for it.
+        signatures = SignatureAudit(audit, rules, verify_ed25519) if strict else None
+        malformed = _audit_meaning(audit, target.log, size, progress, signatures)
     finally:
         checked_lines = lines.result()
     audit.is_chained = checked_lines.lines.chained_from is not None
@@ -213,7 +217,13 @@ class _LineCheckRun:
         return msgspec.json.decode(output, type=LineCheck)
 
 
-def _audit_meaning(audit: LogAudit, path: Path, size: int, progress: Callable[[int], None] | None) -> set[int]:
+def _audit_meaning(
+    audit: LogAudit,
+    path: Path,
+    size: int,
+    progress: Callable[[int], None] | None,
+    signatures: SignatureAudit | None,
+) -> set[int]:
     """Feeds the events; lines that change no state are passed over, but for the last, which dates the read models."""
     decode = ProtocolVocabulary().read
     malformed: set[int] = set()
@@ -234,6 +244,8 @@ def _audit_meaning(audit: LogAudit, path: Path, size: int, progress: Callable[[i
             audit.add(error.code, number, error.message, RESTORE)
             continue
         audit.feed(recorded, number)
+        if signatures is not None:
+            signatures.feed(recorded, number)
     if passed_over is not None:
         with contextlib.suppress(MalformedLine):  # a finding of the envelope audit already
             audit.feed(decode(passed_over), number)
