@@ -530,36 +530,79 @@ def _is_object(value: Json) -> bool:
     return isinstance(value, dict)
 
 
+class Chain:
+    """The links between stored lines, each of which names the leaf hash of the line before it."""
+
+    def __init__(self, findings: list[Finding], where: str = "activity.jsonl") -> None:
+        self.findings, self.where = findings, where
+        self.is_chained = False
+        self.leaves: list[bytes] = []
+        self.numbers: list[int] = []
+        self.relinked: str | None = None
+        """The leaf hash that the last line would have if its link, which is broken, were right."""
+        self._doubted = (0, 0)
+
+    def feed(self, number: int, raw: bytes, event: dict[str, Json] | None, before: str | None = None) -> None:
+        """Takes a line; `before` is the leaf hash of what stood before the first one, where that is known."""
+        doubt, self.relinked = self.relinked, None
+        previous = self.leaves[-1].hex() if self.leaves else before
+        if event is not None:
+            self._check(number, raw, event.get("prev_hash"), previous, doubt)
+        self.leaves.append(leaf_hash(raw))
+        self.numbers.append(number)
+
+    def _check(self, number: int, raw: bytes, link: Json, before: str | None, doubt: str | None) -> None:
+        if link is None:
+            if self.is_chained:
+                self._add(number, "prev_hash is missing after chained lines")
+            return
+        self.is_chained = True
+        if doubt is not None and link == doubt:
+            self.blame_link()
+        elif before is None:
+            self._add(number, "the first line is chained to a line that is not there")
+        elif link != before:
+            # The line before was changed, unless what follows tells that it was this link.
+            at = self.numbers[-1] if self.numbers else number
+            self._add(at, f"this is not the line that line {number} was chained to")
+            self._doubted = (len(self.findings) - 1, number)
+            written = canonical(link).encode()
+            if raw.count(written) == 1:
+                self.relinked = leaf_hash(raw.replace(written, canonical(before).encode())).hex()
+
+    def blame_link(self) -> None:
+        """With the hash of the line before it in its link, the line is the one that was vouched for: the link lies."""
+        place, number = self._doubted
+        text = "the prev_hash of this line was changed, and no other"
+        self.findings[place] = self.findings[place]._replace(line=number, message=text)
+
+    def _add(self, number: int, message: str) -> None:
+        self.findings.append(Finding("CHAIN_BROKEN", number, message, where=self.where))
+
+
 class Envelopes:
     """The lines as lines: numbers, names, times and every kind of chain."""
 
     def __init__(self, findings: list[Finding]) -> None:
         self.findings = findings
-        self.is_chained = False
+        self.chain = Chain(findings)
+        self.leaves, self.numbers = self.chain.leaves, self.chain.numbers
         self.events = 0
-        self.leaves: list[bytes] = []
-        self.numbers: list[int] = []
         self._ids: set[str] = set()
         self._seq = 0
         self._time = ""
         self._through = hashlib.sha256()
         self._anchors: dict[int, str] = {}
         self._foreign: str | None = None
-        self.relinked: str | None = None
-        """The leaf hash that the last line would have if its link, which is broken, were right."""
-        self._doubted = (0, 0)
 
     def feed(self, line: Line, value: dict[str, Json] | None) -> dict[str, Json] | None:
         """Checks one line; gives the event in today's form, or None where it is none."""
         self.events += 1
-        self.leaves.append(leaf_hash(line.raw))
-        self.numbers.append(line.number)
+        self.chain.feed(line.number, line.raw, value)
         if value is None:
             self._seq += 1
-            self.relinked = None
             self._through.update(line.raw + b"\n")
             return None
-        self._check_link(line, value.get("prev_hash"))
         self._check_foreign(line.number, value)
         self._through.update(line.raw + b"\n")
         self._anchors[self.events] = self._through.hexdigest()
@@ -568,31 +611,6 @@ class Envelopes:
 
     def _add(self, code: str, line: int, message: str, **more: str) -> None:
         self.findings.append(Finding(code, line, message, **more))
-
-    def _check_link(self, line: Line, link: Json) -> None:
-        doubt, self.relinked = self.relinked, None
-        if link is not None:
-            self.is_chained = True
-            before = self.leaves[-2].hex() if len(self.leaves) > 1 else None
-            if doubt is not None and link == doubt:
-                self.blame_link()
-            elif before is None:
-                self._add("CHAIN_BROKEN", line.number, "the first line is chained to a line that is not there")
-            elif link != before:
-                # The line before was changed, unless what follows tells that it was this link.
-                at = self.numbers[-2]
-                self._add("CHAIN_BROKEN", at, f"this is not the line that line {line.number} was chained to")
-                self._doubted = (len(self.findings) - 1, line.number)
-                written = canonical(link).encode()
-                if line.raw.count(written) == 1:
-                    self.relinked = leaf_hash(line.raw.replace(written, canonical(before).encode())).hex()
-        elif self.is_chained:
-            self._add("CHAIN_BROKEN", line.number, "prev_hash is missing after chained lines")
-
-    def blame_link(self) -> None:
-        """With the hash of the line before it in its link, the line is the one that was vouched for: the link lies."""
-        place, number = self._doubted
-        self.findings[place] = Finding("CHAIN_BROKEN", number, "the prev_hash of this line was changed, and no other")
 
     def _check_foreign(self, number: int, value: dict[str, Json]) -> None:
         payload = value.get("payload")
@@ -651,7 +669,7 @@ class Envelopes:
     def _check_time(self, number: int, ts: Json) -> None:
         if _is_text(ts):
             if ts < self._time:
-                severity = "error" if self.is_chained else "warning"
+                severity = "error" if self.chain.is_chained else "warning"
                 self._add("TIME_GOES_BACK", number, f"ts {ts} is before {self._time}", severity=severity)
             self._time = ts
 
@@ -1192,7 +1210,7 @@ def verify(
         _check_seen(folder, envelopes, findings)
     heads.compare(envelopes.leaves, envelopes.numbers)
     if folder is not None:
-        _check_read_models(folder, projection, envelopes.is_chained, findings)
+        _check_read_models(folder, projection, envelopes.chain.is_chained, findings)
     return _verdict(findings, envelopes, projection, heads, strict)
 
 
@@ -1219,7 +1237,7 @@ def _event_of(line: Line, findings: list[Finding]) -> dict[str, Json] | None:
 
 def _check_tail(findings: list[Finding], envelopes: Envelopes, projection: Projection, stored: list[Line]) -> None:
     """What a crash left at the end of esaa's own log: a line without line feed, a batch without its end."""
-    if not envelopes.is_chained or not stored:
+    if not envelopes.chain.is_chained or not stored:
         return
     if not stored[-1].ends:
         last = stored[-1].number
@@ -1253,8 +1271,8 @@ def _check_seen(folder: Path, envelopes: Envelopes, findings: list[Finding]) -> 
         return
     if not _is_number(version) or version < 1:
         return
-    if version == len(envelopes.leaves) and leaf == envelopes.relinked:
-        envelopes.blame_link()
+    if version == len(envelopes.leaves) and leaf == envelopes.chain.relinked:
+        envelopes.chain.blame_link()
     if version > len(envelopes.leaves) or envelopes.leaves[version - 1].hex() != leaf:
         line = envelopes.numbers[min(len(envelopes.numbers), version) - 1] if envelopes.numbers else 1
         if version > len(envelopes.leaves):
@@ -1333,88 +1351,122 @@ def _verdict(
 # ---------------------------------------------------------------------------------------------- the audit trail
 
 
+class Stored(NamedTuple):
+    """An event of a stream where it lies: its place in the stream, its file, and its line."""
+
+    place: int
+    where: str
+    raw: bytes
+    event: dict[str, Json] | None
+
+
 def verify_trail(
     base: Path, keys: Sequence[Key] = (), checkpoints: Sequence[tuple[str, bytes]] = ()
 ) -> dict[str, tuple[Trust, list[Finding]]]:
-    """The streams of a trail, each with what is wrong with its sequence, ids, times, chain and checkpoints."""
-    streams: dict[str, list[tuple[int, str, int, bytes, dict[str, Json]]]] = {}
-    broken: dict[str, list[Finding]] = {}
-    files = sorted({*base.glob("**/events.jsonl"), *base.glob("**/events-*.jsonl")})
-    for file in files:
-        name = file.parent.name
-        relative = str(file.relative_to(base))
-        if "torn" in file.relative_to(base).parts:
-            continue
-        found = broken.setdefault(name, [])
-        for line in lines_of(file.read_bytes()):
-            event = _event_of(line, found)
-            sequence = None if event is None else event.get("event_sequence")
-            if event is None or not isinstance(sequence, int):
-                found.append(Finding("EVENT_SEQ_INVALID", line.number, "no event_sequence", where=relative))
-                continue
-            streams.setdefault(name, []).append((sequence, relative, line.number, line.raw, event))
+    """The streams of a trail, each with what is wrong with its sequence, ids, times, chain and checkpoints.
+
+    The line of a finding is the place in the stream. Events that retention deleted are not judged; where a stream does
+    not begin with its first event, its checkpoints cannot be compared either, and it stays unanchored.
+    """
+    files: dict[str, list[Path]] = {}
+    for file in sorted({*base.glob("**/events.jsonl"), *base.glob("**/events-*.jsonl")}):
+        if "torn" not in file.relative_to(base).parts:
+            files.setdefault(file.parent.name, []).append(file)
     answers = {}
-    for name in sorted({*streams, *broken}):
-        findings = broken.get(name, [])
-        events = sorted(streams.get(name, ()), key=lambda one: one[0])
-        leaves = _check_stream(name, events, findings)
+    for name in sorted(files):
+        findings: list[Finding] = []
+        events = _stream(base, files[name], findings)
+        chain = _check_stream(name, events, findings)
         heads = Heads(keys, None, findings)
         folder = base / "checkpoints" / name
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            heads.read(str(file.relative_to(base)), file.read_bytes(), int(file.name) if file.name.isdigit() else None)
+            if file.is_file() and (file.name == "latest" or file.name.isdigit()):
+                size = int(file.name) if file.name.isdigit() else None
+                heads.read(str(file.relative_to(base)), file.read_bytes(), size)
         for label, content in checkpoints:
             if parse_checkpoint(parse_note(content).text).origin.endswith(f"/trail/{name}"):
                 heads.read(label, content, is_anchor=True)
-        if not events or events[0][0] == 1:
-            heads.compare(leaves, [one[0] for one in events])
-        errors = [one.line or 1 for one in findings if one.severity == "error"]
-        trust = _trust(heads.trust, len(leaves), min(errors) if errors else None)
-        answers[name] = (trust, findings)
+        if not events or events[0].place == 1:
+            heads.compare(chain.leaves, chain.numbers)
+        errors = [one.line for one in findings if one.severity == "error" and one.line is not None]
+        count = events[-1].place if events else 0
+        answers[name] = (_trust(heads.trust, count, min(errors) if errors else None), findings)
     return answers
 
 
-def _check_stream(
-    name: str, events: Sequence[tuple[int, str, int, bytes, dict[str, Json]]], findings: list[Finding]
-) -> list[bytes]:
-    leaves: list[bytes] = []
-    ids = set()
+def _stream(base: Path, files: Sequence[Path], findings: list[Finding]) -> list[Stored]:
+    """The events of all files in the order of the stream: by the first number that each file has."""
+    parts = []
+    for file in files:
+        where = str(file.relative_to(base))
+        faults: list[Finding] = []
+        lines = [(line, _event_of(line, faults)) for line in lines_of(file.read_bytes())]
+        numbers = [event.get("event_sequence") for _, event in lines if event is not None]
+        # The lines of a file are numbered without a gap, so that any two that agree say where it begins.
+        begins = [number - at for at, number in enumerate(numbers) if isinstance(number, int)]
+        first = max(set(begins), key=begins.count) if begins else 1
+        parts.append((first, where, lines, {fault.line: fault for fault in faults}))
+    stored: list[Stored] = []
+    place = 0
+    for first, where, lines, faults_at in sorted(parts, key=lambda part: part[:2]):
+        place = first - 1 if not stored else place
+        for line, event in lines:
+            place += 1
+            stored.append(Stored(place, where, line.raw, event))
+            if line.number in faults_at:
+                findings.append(faults_at[line.number]._replace(line=place, where=where))
+    return stored
+
+
+def _check_stream(name: str, events: Sequence[Stored], findings: list[Finding]) -> Chain:
+    chain = Chain(findings)
+    ids: set[str] = set()
     time = ""
-    is_chained = False
-    before = events[0][0] - 1 if events else 0
-    for sequence, where, number, raw, event in events:
-        if sequence != before + 1:
-            text = f"event_sequence is {sequence}; {before + 1} was to come"
-            findings.append(Finding("EVENT_SEQ_INVALID", number, text, where=where))
-        link = event.get("prev_hash")
-        if leaves and sequence == before + 1:
-            if link is None and is_chained:
-                findings.append(Finding("CHAIN_BROKEN", number, "prev_hash is missing", where=where))
-            elif link is not None and link != leaves[-1].hex():
-                text = f"event {sequence} was not chained to the event before it"
-                findings.append(Finding("CHAIN_BROKEN", number, text, where=where))
-        is_chained = is_chained or link is not None
-        try:
-            uuid.UUID(str(event.get("event_id")))
-        except ValueError:
-            findings.append(Finding("EVENT_ID_INVALID", number, "event_id is no UUID", where=where))
-        if event.get("event_id") in ids:
-            findings.append(Finding("EVENT_ID_DUPLICATE", number, "event_id stands twice", where=where))
-        ids.add(str(event.get("event_id")))
-        stream = event.get("issue_key") if event.get("issue_key") is not None else "global"
-        if stream != name:
-            text = f"the event is of {stream}, the stream is {name}"
-            findings.append(Finding("STREAM_INVALID", number, text, where=where))
-        stamp = event.get("timestamp")
-        if not isinstance(stamp, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", stamp):
-            findings.append(Finding("TIMESTAMP_INVALID", number, "timestamp is no UTC time", where=where))
-        elif stamp < time:
-            text = f"timestamp {stamp} lies before that of the event before"
-            findings.append(Finding("TIMESTAMP_BACK", number, text, where=where))
-        else:
-            time = stamp
-        leaves.append(leaf_hash(raw))
-        before = sequence
-    return leaves
+    expected = events[0].place if events else 1
+    for place, where, raw, event in events:
+        chain.where = where
+        before = None
+        if not chain.leaves and place > 1 and event is not None and isinstance(event.get("prev_hash"), str):
+            before = event["prev_hash"]  # what it names was deleted, and only its proof is left
+        chain.feed(place, raw, event, before)
+        if event is None:
+            expected += 1
+            continue
+        sequence = event.get("event_sequence")
+        if not isinstance(sequence, int) or sequence != expected:
+            text = f"event_sequence is {sequence}; {expected} was to come"
+            findings.append(Finding("EVENT_SEQ_INVALID", place, text, where=where))
+        expected = sequence + 1 if isinstance(sequence, int) else expected + 1
+        time = _check_trail_envelope(name, place, where, event, ids, time, findings)
+    return chain
+
+
+def _check_trail_envelope(
+    name: str, place: int, where: str, event: dict[str, Json], ids: set[str], time: str, findings: list[Finding]
+) -> str:
+    """Checks id, stream and time of an event; gives the time that the next one may not lie before."""
+
+    def add(code: str, message: str) -> None:
+        findings.append(Finding(code, place, message, where=where))
+
+    identity = event.get("event_id")
+    try:
+        uuid.UUID(str(identity))
+    except ValueError:
+        add("EVENT_ID_INVALID", "event_id is no UUID")
+    if identity in ids:
+        add("EVENT_ID_DUPLICATE", "event_id stands twice")
+    ids.add(str(identity))
+    stream = event.get("issue_key") if event.get("issue_key") is not None else "global"
+    if stream != name:
+        add("STREAM_INVALID", f"the event is of {stream}, the stream is {name}")
+    stamp = event.get("timestamp")
+    if not isinstance(stamp, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", stamp):
+        add("TIMESTAMP_INVALID", "timestamp is no UTC time")
+        return time
+    if stamp < time:
+        add("TIMESTAMP_BACK", f"timestamp {stamp} lies before that of the event before")
+    return max(stamp, time)
 
 
 # ---------------------------------------------------------------------------------------------- the command line
