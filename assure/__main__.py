@@ -28,6 +28,7 @@ AREAS: tuple[str, ...] = (
     "verifiers",
     "privacy",
     "paths",
+    "hostile",
 )
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 
