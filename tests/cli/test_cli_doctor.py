@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -244,6 +246,19 @@ def test_staged_leftovers_are_a_note(finished: Workbench) -> None:
     staging.mkdir(exist_ok=True)
     (staging / "EV-00000009-0123").write_text("half")
     assert symptoms(finished)["STAGING_LEFT"][0] == "note"
+    assert "swept up: 1 file(s)" in finished.ok("doctor", "--repair").out
+    assert not list(staging.iterdir())
+
+
+def test_litter_of_a_killed_command_is_a_note_and_is_swept_up(finished: Workbench) -> None:
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    process.wait()
+    litter = finished.roadmap / "blobs" / f".abcd.{process.pid}.140.tmp"
+    litter.write_text("half")
+    assert symptoms(finished)["LITTER_LEFT"][0] == "note"
+    assert WELL in finished.ok("doctor").out
+    assert "swept up: 1 file(s)" in finished.ok("doctor", "--repair").out
+    assert not litter.exists()
 
 
 def test_a_lesson_that_cannot_be_enforced_is_a_warning(planned: Workbench) -> None:

@@ -113,7 +113,9 @@ def project(face: Face, dry_run: bool) -> None:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what is safe: a torn tail, unpublished files, old read models.")
+@click.option(
+    "--repair", is_flag=True, help="Mend what is safe: a torn tail, unpublished files, old read models, litter."
+)
 @click.option(
     "--accept-log",
     is_flag=True,
@@ -134,9 +136,11 @@ def doctor(face: Face, repair: bool, accept_log: bool) -> None:
     from esaa.runtime.doctor import repair as mend
 
     root = face.find_root()
-    mended = mend(open_workspace(root), accept_log=accept_log) if repair or accept_log else []
     config = load_config()
-    symptoms = examine(root, Path(config.config_dir), lambda: open_workspace(root, config))
+    config_dir = Path(config.config_dir)
+    mends = repair or accept_log
+    mended = mend(open_workspace(root, config), accept_log=accept_log, config_dir=config_dir) if mends else []
+    symptoms = examine(root, config_dir, lambda: open_workspace(root, config))
     answer = {"repaired": mended, "symptoms": [msgspec.to_builtins(one) for one in symptoms]}
     lines = [f"repaired: {text}" for text in mended]
     lines += [f"{one.severity} {one.code}: {one.message} {one.hint}".rstrip() for one in symptoms]

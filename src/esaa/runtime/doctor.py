@@ -20,6 +20,7 @@ from esaa.runtime.verification import Target, verify
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import read_governance
 from esaa.stores.layout import LOG_NAME, ROADMAP
+from esaa.stores.litter import litter_in, sweep, sweep_staging
 from esaa.stores.lock import writer_lock
 from esaa.stores.secrets import state_key
 from esaa.stores.views import VIEW_NAMES
@@ -47,13 +48,15 @@ def examine(root: Path, config_dir: Path, opened: Callable[[], Workspace]) -> li
     symptoms += _lock(root)
     symptoms += _key(config_dir)
     symptoms += _log(root, config_dir)
+    symptoms += _litter(root, config_dir)
     if not any(one.severity == "error" for one in symptoms):
         symptoms += _meaning(opened())
     return symptoms
 
 
-def repair(workspace: Workspace, *, accept_log: bool = False) -> list[str]:
-    """Mends a torn tail, a cut batch, unpublished files and read models. Repairs of the log are recorded in it.
+def repair(workspace: Workspace, *, accept_log: bool = False, config_dir: Path | None = None) -> list[str]:
+    """Mends a torn tail, a cut batch, unpublished files and read models, and sweeps up what killed processes left,
+    in the user's `config_dir` too. Repairs of the log are recorded in it.
 
     Raises what opening the workspace raises: damage that a crash cannot have done is never cut away. `accept_log` goes
     on from a log that lacks events which this machine has seen, and records that it did.
@@ -74,7 +77,16 @@ def repair(workspace: Workspace, *, accept_log: bool = False) -> list[str]:
         views = [name for name, data in lying.items() if workspace.views.on_disk(name) != data]
         if views and not done:
             done.append(f"projected again: {', '.join(views)}")
+        swept = sweep_staging(workspace.roadmap / ".esaa" / "staging", workspace.disk)
+    for folder in _swept_folders(workspace.roadmap, config_dir):
+        swept += sweep(folder, workspace.disk)
+    if swept:
+        done.append(f"swept up: {len(swept)} file(s) that interrupted commands had left")
     return done
+
+
+def _swept_folders(roadmap: Path, config_dir: Path | None) -> list[Path]:
+    return [roadmap, *([] if config_dir is None else [config_dir])]
 
 
 def _differing(workspace: Workspace) -> list[str]:
@@ -130,6 +142,14 @@ def _key(config_dir: Path) -> list[Symptom]:
     return [_warning("NO_STATE_KEY", text, "Make the folder writable, the key yours alone (mode 0600).")]
 
 
+def _litter(root: Path, config_dir: Path) -> list[Symptom]:
+    left = [path for folder in _swept_folders(root / ROADMAP, config_dir) for path in litter_in(folder)]
+    if not left:
+        return []
+    text = f"{len(left)} temporary file(s) of interrupted commands lie about, the first is {left[0]}."
+    return [_note("LITTER_LEFT", text, "They are harmless; `esaa doctor --repair` sweeps them up.")]
+
+
 def _log(root: Path, config_dir: Path) -> list[Symptom]:
     verdict = verify(_target(root), files=True, knowledge=Knowledge(config_dir))
     return [
@@ -157,7 +177,7 @@ def _meaning(workspace: Workspace) -> list[Symptom]:
     left = sorted(path.name for path in staging.iterdir()) if staging.is_dir() else []
     if left:
         text = f"{len(left)} staged file(s) of an interrupted command lie in {staging}."
-        found.append(_note("STAGING_LEFT", text, "They are harmless and are overwritten."))
+        found.append(_note("STAGING_LEFT", text, "They are harmless; `esaa doctor --repair` sweeps them up."))
     return found
 
 
