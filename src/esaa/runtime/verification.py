@@ -6,7 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,34 +17,28 @@ from esaa.effects.paths import inspect
 from esaa.errors import ContractError, NotFound, StoreError
 from esaa.kernel.checkpoint import VerifierKey
 from esaa.kernel.findings import Finding
-from esaa.kernel.line_audit import LineAudit
-from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.envelope_audit import LOG, RESTORE
-from esaa.protocol.facts import Fact, VerificationPassed
 from esaa.protocol.paths import path_fault
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash
-from esaa.protocol.settle import unclosed_act
 from esaa.protocol.signature_audit import SignatureAudit
 from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge, Trust, trust_of
 from esaa.runtime.line_check import LineCheck, check_file, stored_lines
-from esaa.stores.base import Head
+from esaa.runtime.log_end import audit_seen, audit_tail, last_verified, place_last_link
 from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
-from esaa.stores.jsonl import JsonlStore, storage_error
+from esaa.stores.jsonl import storage_error
 from esaa.stores.keys import verify_ed25519
-from esaa.stores.locate import events_backwards, lines_backwards
 from esaa.stores.origin import read_origin
 from esaa.stores.views import Views
 
 Status = Literal["ok", "mismatch", "corrupted"]
 
 _PARALLEL_FROM_BYTES = 8 * 1024 * 1024
-_REPAIR = "`esaa doctor --repair` moves it to quarantine; so does the next command that writes."
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +116,7 @@ def _verify(
     size = target.log.stat().st_size
     rules, contract_warning = _rules(target)
     lines = _LineCheckRun(target, size, rules, checkpoints.sizes if checkpoints.is_needed else None)
-    audit = LogAudit(rules, hash_all=hash_all, last_verified=_last_verified(target.log))
+    audit = LogAudit(rules, hash_all=hash_all, last_verified=last_verified(target.log))
     try:
         # A signature takes longer to check than a thousand lines: only who asks for everything waits for it.
         signatures = SignatureAudit(audit, rules, verify_ed25519) if strict else None
@@ -131,11 +125,11 @@ def _verify(
         checked_lines = lines.result()
     audit.is_chained = checked_lines.lines.chained_from is not None
     seen = None if target.roadmap is None else Views(target.roadmap, Disk()).cursors.published
-    _place_last_link(checked_lines.lines, seen)
+    place_last_link(checked_lines.lines, seen)
     _merge(audit, checked_lines, malformed)
-    _audit_tail(audit, target.log, checked_lines.lines.lines)
+    audit_tail(audit, target.log, checked_lines.lines.lines)
     if seen is not None:
-        _audit_seen(audit, seen, target.log, checked_lines.lines.events)
+        audit_seen(audit, seen, target.log, checked_lines.lines.events)
     events = checked_lines.lines.events
     judgement = checkpoints.judge(checked_lines.heads, events)
     _add_checkpoints(audit, judgement)
@@ -259,59 +253,6 @@ def _merge(audit: LogAudit, checked: LineCheck, malformed: set[int]) -> None:
             audit.add(finding.code, finding.line, finding.message, hint)
     audit.findings += checked.envelopes
     audit.findings.sort(key=lambda finding: (finding.line is None, finding.line or 0))
-
-
-def _audit_tail(audit: LogAudit, path: Path, last_line: int) -> None:
-    """A crash's leftovers at the end of our own log: a last line without line feed, a batch that was not closed."""
-    if not audit.is_chained:
-        return
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(size - 1, 0))
-        ends = file.read(1) in (b"\n", b"")
-    if not ends:
-        audit.findings = [one for one in audit.findings if one.line != last_line]
-        audit.add("TORN_TAIL", last_line, "the last line was cut by a crash, never acknowledged", _REPAIR)
-        return
-    vocabulary = ProtocolVocabulary()
-    offset = size
-
-    def newest_first() -> Iterator[Recorded[Fact]]:
-        nonlocal offset
-        for line, begins in lines_backwards(path):
-            offset = begins
-            yield vocabulary.decode(line)
-
-    try:
-        is_cut = unclosed_act(newest_first()) is not None
-    except MalformedLine:
-        return
-    if is_cut:
-        with path.open("rb") as file:
-            file.seek(offset)
-            line = last_line + 1 - file.read().count(b"\n")  # by its place: its event_seq may be wrong too
-        audit.add("UNCLOSED_BATCH", line, "the last batch was cut by a crash, never acknowledged", _REPAIR)
-
-
-def _place_last_link(lines: LineAudit, seen: Head | None) -> None:
-    """No line follows the last one to tell whether its broken link was changed; what this machine saw of it may."""
-    if seen is not None and seen.version == lines.events and lines.relinked == seen.leaf_hash:
-        lines.blame_link(lines.lines)
-
-
-def _audit_seen(audit: LogAudit, seen: Head, log: Path, events: int) -> None:
-    """Whole lines dropped from the end leave a sound log; but this machine remembers how far it has seen it."""
-    store: JsonlStore[Fact] = JsonlStore(log, ProtocolVocabulary(), Disk())
-    if not store.holds(seen):
-        text = f"event {seen.version}, which this machine has seen, is not in the log any more"
-        hint = "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`."
-        audit.add("LOG_ROLLED_BACK", min(events, seen.version - 1) + 1, text, hint)
-
-
-def _last_verified(path: Path) -> int | None:
-    """The seq of the last `verify.ok`, read from the end."""
-    mentions = events_backwards(path, ProtocolVocabulary(), mention=b'"verify.ok"')
-    return next((one.version for one in mentions if isinstance(one.fact, VerificationPassed)), None)
 
 
 def _audit_read_models(audit: LogAudit, roadmap: Path) -> None:
