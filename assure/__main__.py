@@ -29,6 +29,7 @@ AREAS: tuple[str, ...] = (
     "privacy",
     "paths",
     "hostile",
+    "fuzzing",
 )
 """The modules beside this one, in the order in which they run. Each has `measure(scope) -> list[Figure]`."""
 
