@@ -26,6 +26,8 @@ AREAS: tuple[str, ...] = (
     "bit_flips",
     "tampering",
     "verifiers",
+    "crash_states",
+    "faults",
     "privacy",
     "paths",
     "hostile",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from unittest.mock import patch
 
 import msgspec
@@ -56,15 +57,16 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def parsed_once() -> Iterator[None]:
+def parsed_once(*, is_restarted: bool = True) -> Iterator[None]:
     """Thousands of folders with the same contracts and types: each set is parsed once, each schema made once.
 
-    And the machine was always started since: nobody may be told that a hand changed what a power cut did.
+    Where the machine `is_restarted`, that is so before every question: nobody may be told that a hand changed what a
+    power cut did.
     """
     parse, made = load.parse_governance, schema.events_schema
     shipped = made(())
     known: dict[frozenset[tuple[str, bytes]], Governance] = {}
-    boots = map(str, count())  # a power cut before every question: there was one before most
+    boot, boots = views.boot_name(), map(str, count())
 
     def known_rules(files: dict[str, bytes]) -> Governance:
         key = frozenset(files.items())
@@ -79,7 +81,7 @@ def parsed_once() -> Iterator[None]:
         patch.object(contracts, "parse_governance", known_rules),
         patch.object(contract_cache, "parse_governance", known_rules),
         patch.object(schema, "events_schema", known_schema),
-        patch.object(views, "boot_name", lambda: next(boots)),
+        patch.object(views, "boot_name", lambda: next(boots) if is_restarted else boot),
     ):
         yield
 
@@ -104,27 +106,43 @@ def prepare(folder: Path) -> None:
     open_feed(folder / PROJECT, config(folder)).begin()
 
 
-def record_run(folder: Path) -> Reference:
-    """Plays the run on a recording disk; every command that returns is noted as a promise."""
-    prepare(folder)
+def record_run(folder: Path, start: Path | None = None, *, steps: int | None = None) -> Reference:
+    """Plays the run, or some steps of it, on a recording disk; every command that returns is noted as a promise.
+
+    `start` is a folder that was prepared; without one a new one is made.
+    """
+    if start is None:
+        prepare(folder)
+    else:
+        shutil.copytree(start, folder)
     disk = RecordingDisk(folder)
-    with _noting(disk):
-        report = asyncio.run(go_on(opened(folder, disk)))
-    if report.outcome != "success":
+    with noting(disk):
+        report = asyncio.run(go_on(opened(folder, disk), steps=steps))
+    if report.outcome != ("success" if steps is None else "paused"):
         raise Violation(f"the run ends in {report.outcome} though nothing fails")
     trail = open_trail(folder / PROJECT, config(folder))
     streams = {name: tuple(one.line for one in trail.store.stream(name).events()) for name in trail.store.names()}
     return Reference(disk.start, disk.start_dirs, disk.steps, _log(folder), streams)
 
 
+class Told(Protocol):
+    """Who hears of every promise: a recording disk, or another process."""
+
+    def acknowledge(self, name: str, promise: Hashable) -> None:
+        """`name` promises this much: bytes of the log, or events of a stream."""
+        ...
+
+
 @contextmanager
-def _noting(disk: RecordingDisk) -> Iterator[None]:
+def noting(told: Told) -> Iterator[None]:
+    """Tells of every command that returned, and of every append to the trail."""
+
     def told_of_log(name: str) -> Any:
         real = getattr(Workspace, name)
 
         def noted(workspace: Workspace, *arguments: Any, **options: Any) -> Any:
             receipt = real(workspace, *arguments, **options)
-            disk.acknowledge("log", len(workspace.log.store.path.read_bytes()))
+            told.acknowledge("log", len(workspace.log.store.path.read_bytes()))
             return receipt
 
         return patch.object(Workspace, name, noted)
@@ -133,7 +151,7 @@ def _noting(disk: RecordingDisk) -> Iterator[None]:
 
     def told_of_trail(stream: TrailStream, *arguments: Any, **options: Any) -> Any:
         appended = real(stream, *arguments, **options)
-        disk.acknowledge(f"trail {stream.name}", stream.known_tip().head.version)
+        told.acknowledge(f"trail {stream.name}", stream.known_tip().head.version)
         return appended
 
     with told_of_log("commit"), told_of_log("verify_now"), patch.object(TrailStream, "append", told_of_trail):

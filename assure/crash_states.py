@@ -23,9 +23,12 @@ from assure.figure import Figure, Scope
 from tests.crash.legal_states import CrashState, Medium
 
 _STATES_MIN = 50_000
-_PER_STEP = 330
-_SHORT_PER_STEP = 4
-_FINISHED_EVERY = 400
+_PER_STEP = 200
+_SHORT_PER_STEP = 5
+_SHORT_STEPS = 5
+"""The short form looks at every fifth step."""
+_FINISHED_EVERY = 300
+_SHORT_FINISHED_EVERY = 20
 """Of so many states one is not only recovered: the run goes on from it to its end."""
 
 
@@ -91,14 +94,15 @@ def _judge_part(share: range) -> _Part:
     violations: list[str] = []
     repairs: dict[str, int] = {}
     judged = finished = 0
-    for state in _states(reference, share, _SHORT_PER_STEP if scope.is_short else _PER_STEP, scope.seed):
+    limit, every = (_SHORT_PER_STEP, _SHORT_STEPS) if scope.is_short else (_PER_STEP, 1)
+    for state in _states(reference, share, limit, scope.seed, every):
         identity = state.identity()
         # The same files again, after more had been promised: the promise is all that can be broken by it.
         if identities.get(identity) == hash(frozenset(state.promises.items())):
             continue
         is_new = identity not in identities
         identities[identity] = hash(frozenset(state.promises.items()))
-        is_finished = is_new and len(identities) % _FINISHED_EVERY == share.start % _FINISHED_EVERY
+        is_finished = is_new and len(identities) % (_SHORT_FINISHED_EVERY if scope.is_short else _FINISHED_EVERY) == 0
         root = folder / "state"
         try:
             lay_out(state, root)
@@ -128,11 +132,11 @@ def lay_out(state: CrashState, root: Path) -> None:
             os.close(fd)
 
 
-def _states(reference: Reference, share: range, limit: int, seed: int) -> Iterator[CrashState]:
+def _states(reference: Reference, share: range, limit: int, seed: int, every: int = 1) -> Iterator[CrashState]:
     medium = Medium(reference.start, reference.start_dirs)
     for number, step in enumerate(reference.steps[: share.stop]):
         medium.take(step)
-        if number in share:
+        if number in share and number % every == 0:
             yield from medium.states(number, limit, random.Random(f"{seed} {number}"))
 
 

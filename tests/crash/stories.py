@@ -31,9 +31,9 @@ def begin(root: Path, clock: Clock | None = None, disk: Disk | None = None) -> W
     return make_workspace(root, PLAN, edits=RULES, clock=clock, disk=disk)
 
 
-async def go_on(workspace: Workspace, watcher: Watcher | None = None) -> RunReport:
-    """Runs to the end from wherever the workspace stands."""
-    return await run(workspace, answer, watcher=watcher)
+async def go_on(workspace: Workspace, watcher: Watcher | None = None, *, steps: int | None = None) -> RunReport:
+    """Runs to the end, or for some steps, from wherever the workspace stands."""
+    return await run(workspace, answer, watcher=watcher, steps=steps)
 
 
 def answer(dispatch: Dispatch, context: dict[str, Any]) -> dict[str, Any]:

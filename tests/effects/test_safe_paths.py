@@ -12,8 +12,10 @@ import pytest
 
 from esaa.effects import beneath, paths
 from esaa.effects.paths import UnsafePath, inspect, parent_of
+from esaa.errors import StoreError
 from esaa.kernel.canonical import sha256_hex
 from esaa.stores.disk import Disk
+from tests.workspaces import log_bytes, make_workspace, new_task, result, submit
 
 LIMIT = 1000
 
@@ -268,3 +270,25 @@ def test_directory_swapped_for_a_link_in_a_race_never_leads_out(tmp_path: Path) 
         is_over.set()
         swapper.join()
     assert seen <= {b"inside", None}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EINTR])
+def test_disk_that_fails_is_no_answer_about_the_path_and_nobody_is_refused_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    workspace = make_workspace(tmp_path / "project", [new_task("T-1", outputs=["src/a.txt"])])
+    submit(workspace, "agent-impl", result("claim", "T-1"))
+    before = log_bytes(workspace.root)
+
+    def failing(*arguments: object, **options: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("esaa.effects.paths.open_beneath", failing)
+        with pytest.raises(StoreError, match=r"Reading .*src/a\.txt failed") as caught:
+            submit(workspace, "agent-impl", result("complete", "T-1", files={"src/a.txt": "hello\n"}))
+    assert caught.value.exit_code == 10
+    assert caught.value.hint
+    assert log_bytes(workspace.root) == before
+    receipt = submit(workspace, "agent-impl", result("complete", "T-1", files={"src/a.txt": "hello\n"}))
+    assert receipt.rejected is None

@@ -6,6 +6,7 @@ in the way is found, and found again on the very descriptor that is written thro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -19,10 +20,27 @@ from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.ingest import TooLarge, read_capped
 from esaa.protocol.commands import FileOnDisk
 from esaa.stores.disk import Disk
+from esaa.stores.jsonl import storage_error
 
 __all__ = ["UnsafePath", "file_fault", "inspect", "parent_of"]
 
 _CHUNK = 1024 * 1024
+
+_OF_THE_PATH = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.ENXIO,
+        errno.EXDEV,
+        errno.EILSEQ,
+    }
+)
+"""Errors that say something of the path that was asked for; the others say something of the disk or the system."""
 
 CONTENT_BYTES_MAX = 256 * 1024 * 1024
 """What of a file is held in memory at most."""
@@ -52,7 +70,11 @@ def parent_of(root: Path, path: str, *, create: Disk | None) -> Generator[tuple[
 
 
 def inspect(root: Path, path: str, *, bytes_max: int, want_content: bool) -> FileOnDisk:
-    """What lies at a path, as data for a decision. Never raises for what is on the disk; `fault` says it."""
+    """What lies at a path, as data for a decision; `fault` says what is wrong with it.
+
+    Raises `StoreError` where the disk fails or the system has nothing left to give: that is no answer about the path,
+    and nobody may be refused for it.
+    """
     limit = min(bytes_max, CONTENT_BYTES_MAX if want_content else DIGEST_BYTES_MAX)
     try:
         with parent_of(root, path, create=None) as (directory, name):
@@ -73,6 +95,8 @@ def inspect(root: Path, path: str, *, bytes_max: int, want_content: bool) -> Fil
     except TooLarge:
         return FileOnDisk(fault="grew while it was read")
     except OSError as error:
+        if error.errno not in _OF_THE_PATH:
+            raise storage_error(root / path, error, act="Reading") from error
         return FileOnDisk(fault=f"cannot be read: {error.strerror}")
     except ValueError:  # a surrogate that stands for no byte
         return FileOnDisk(fault="has a name that no file can have")

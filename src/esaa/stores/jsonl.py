@@ -264,8 +264,8 @@ class JsonlStore(Generic[F]):
             )
 
 
-def storage_error(path: Path, error: OSError) -> StoreError:
-    """The error of a failed write, with what to do about it. What was recorded by then, `esaa status` says."""
+def storage_error(path: Path, error: OSError, *, act: str = "Writing") -> StoreError:
+    """The error of a failed act, with what to do about it. What was recorded by then, `esaa status` says."""
     hints = {
         errno.ENOSPC: "The disk is full: free some space, and look at `esaa status` before you repeat the command.",
         errno.EDQUOT: "The quota is used up: free some space, and look at `esaa status` before you repeat the command.",
@@ -274,4 +274,4 @@ def storage_error(path: Path, error: OSError) -> StoreError:
         errno.ELOOP: "The log is a symbolic link; put the file itself there.",
     }
     hint = hints.get(error.errno or 0, "Check the disk, then run `esaa doctor`.")
-    return StoreError("STORAGE_FAILED", f"Writing {path} failed: {error.strerror}.", hint, errno=error.errno)
+    return StoreError("STORAGE_FAILED", f"{act} {path} failed: {error.strerror}.", hint, errno=error.errno)
