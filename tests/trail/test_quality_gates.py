@@ -133,6 +133,7 @@ def _deep(levels: int) -> Any:
         (a_proposal(metadata={"phase": "a", "extra": {"x": _deep(100_000)}}), "METADATA_INVALID"),
         (a_proposal(event_id="12"), "EVENT_ID_INVALID"),
         (a_proposal("x" * 81), "EVENT_TYPE_UNKNOWN"),
+        (a_proposal("ghp_" + "A1b2" * 9), "EVENT_TYPE_UNKNOWN"),
     ],
 )
 def test_what_cannot_be_recorded_at_all(proposal: Proposal, code: str) -> None:
@@ -140,6 +141,42 @@ def test_what_cannot_be_recorded_at_all(proposal: Proposal, code: str) -> None:
         prepare(proposal, TYPES, NOW, NEW_ID)
     assert refused.value.code == code
     assert refused.value.exit_code == 5
+
+
+def test_type_that_looks_like_a_secret_is_not_repeated_in_the_refusal() -> None:
+    secret = "ghp_" + "A1b2" * 9
+    with pytest.raises(EventRefused) as refused:
+        prepare(a_proposal(secret), TYPES, NOW, NEW_ID)
+    assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"actor": {"type": "agent", "id": "ghp_" + "A1b2" * 9}}, "actor"),
+        ({"actor": {"type": "agent", "id": "planner", "model": "ghp_" + "A1b2" * 9}}, "actor"),
+        ({"actor": {"type": "agent", "id": "x" * 201}}, "actor.id"),
+        ({"correlation_id": "a\nb"}, "correlation_id"),
+        ({"causation_id": 7}, "causation_id"),
+        ({"branch": 0}, "branch"),
+        ({"git_sha": "x" * 10_000}, "git_sha"),
+        ({"issue_key": {"a": "ghp_" + "A1b2" * 9}}, "issue_key"),
+    ],
+)
+def test_what_stands_around_the_metadata_is_text_that_shows_nothing_secret(more: dict[str, Any], path: str) -> None:
+    found = prepare(a_proposal(**more), TYPES, NOW, NEW_ID).findings
+    assert [one.path for one in found] == [path]
+    assert "A1b2A1b2" not in found[0].message
+
+
+def test_texts_around_the_metadata_may_be_empty() -> None:
+    draft = prepare(a_proposal(correlation_id="", branch=None), TYPES, NOW, NEW_ID).draft
+    assert (draft.correlation_id, draft.fact.branch) == (None, None)
+
+
+def test_number_beyond_64_bits_is_recorded_as_it_is() -> None:
+    metadata = {"phase": "PLAN", "extra": {"n": 10**30}}
+    assert str(10**30).encode() in bytes(prepare(a_proposal(metadata=metadata), TYPES, NOW, NEW_ID).draft.fact.metadata)
 
 
 def test_depth_at_the_limit_is_recorded() -> None:
