@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from esaa.cli.face import Face, exit_with, face_options, pass_face
-from esaa.cli.terminal import plain
+from esaa.cli.terminal import for_screen, plain
 
 if TYPE_CHECKING:
     from esaa.runtime.audit_report import FileOptions, Gathered
@@ -149,9 +149,12 @@ def _to_stdout(face: Face, gathered: Gathered, format_: str, options: FileOption
         face.warn(warning)
     _warn_of_damage(face, gathered)
     sys.stdout.flush()
-    for piece in content:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+    if sys.stdout.isatty():
+        click.echo(for_screen(b"".join(content).decode()), nl=False)
+    else:
+        for piece in content:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
     _end(gathered)
 
 

@@ -152,6 +152,6 @@ class _Board:
         bar = Text("█" * done, style="green") + Text("░" * (40 - done), style="dim")
         working = Table.grid(padding=(0, 2))
         for order in self._working.values():
-            working.add_row(Text(order.actor, style="cyan"), Text(order.action), Text(plain(order.task_id)))
+            working.add_row(Text(plain(order.actor), style="cyan"), Text(order.action), Text(plain(order.task_id)))
         events = [Text(line, style=style, no_wrap=True, overflow="ellipsis") for line, style in self._last]
         return Group(head, bar, working, *events)

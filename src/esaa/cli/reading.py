@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from esaa.cli.face import Face, face_options, pass_face
-from esaa.cli.terminal import columns, plain
+from esaa.cli.terminal import columns, for_screen, plain
 from esaa.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -201,7 +201,8 @@ def dispatch_context(face: Face, task: str) -> None:
     order = order_for(found, state, workspace.rules)
     if order is None:
         raise UsageError("NOTHING_TO_ASK", f"{task} is {found.status}: nobody is asked about it.", "See `esaa status`.")
-    click.echo(brief(workspace, order).decode(), nl=False)
+    context = brief(workspace, order).decode()
+    click.echo(for_screen(context) if sys.stdout.isatty() else context, nl=False)
 
 
 def _events(face: Face, moments: str | None) -> Iterator[tuple[bytes, Recorded[Fact]]]:

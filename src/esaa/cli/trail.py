@@ -250,10 +250,12 @@ def _complaints(verdict: StreamVerdict) -> list[str]:
 def _progress(face: Face) -> Callable[[str], None]:
     import time
 
+    from esaa.cli.terminal import plain
+
     started = time.monotonic()
 
     def told(text: str) -> None:
         if time.monotonic() - started > 1 and sys.stderr.isatty() and not face.is_quiet:
-            click.echo(f"\r\x1b[2K{text}", nl=False, err=True)
+            click.echo(f"\r\x1b[2K{plain(text)}", nl=False, err=True)
 
     return told
