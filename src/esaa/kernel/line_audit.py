@@ -73,20 +73,23 @@ def audit_lines(  # noqa: PLR0915 (one loop, for calls cost more than what they 
     reader: LineReader,
     *,
     before: str | None = None,
+    chained_from: int | None = None,
+    start: int = 0,
     take_leaf: Callable[[str], None] | None = None,
 ) -> LineAudit:
     """Audits stored lines, each without its line feed. Blank lines are no leaves; a CR belongs to its line.
 
-    `before` is the leaf hash of the line before the first one, where earlier lines lie elsewhere. `take_leaf` is given
-    the leaf hash of every line.
+    `before` is the leaf hash of the line before the first one, where earlier lines lie elsewhere, `chained_from`
+    where those began to be chained, and `start` how many they are, where the numbers are to go on from them.
+    `take_leaf` is given the leaf hash of every line.
     """
-    audit = LineAudit()
+    audit = LineAudit(chained_from=chained_from)
     foreign = _ForeignChain()
     decode = msgspec.json.Decoder().decode
     encode = msgspec.json.Encoder().encode
     sha256 = hashlib.sha256
-    number = 0
-    last_number = 1
+    number = start
+    last_number = max(start, 1)
     leaf: str | None = before
     relinked: str | None = None
     for line in lines:

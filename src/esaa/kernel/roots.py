@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from esaa.kernel.merkle import Frontier
+from esaa.kernel.merkle import Frontier, Subtree
 
 _TOGETHER = 1024
 
@@ -44,6 +44,11 @@ class RootsAt:
         """The head of the whole tree."""
         self._fold()
         return TreeHead(root=self._frontier.root(), leaf=self._last)
+
+    def parts(self) -> tuple[Subtree, ...]:
+        """The complete subtrees of the whole tree."""
+        self._fold()
+        return self._frontier.parts()
 
     def _fold(self) -> None:
         if self._pending:

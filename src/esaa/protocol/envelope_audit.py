@@ -56,6 +56,14 @@ class EnvelopeAudit:
         self._authority: dict[tuple[str, str], str | None] = {}
         self._sound_acts: set[bytes] = set()
 
+    def resume(self, seq: int, ts: str, version: str) -> None:
+        """Goes on after an event of a log in which nothing was found up to there."""
+        self._expected, self._last_ts, self._version = seq + 1, ts.encode(), version.encode()
+
+    def place(self) -> tuple[str, str]:
+        """The time and the version of the last event, for `resume`."""
+        return self._last_ts.decode(), self._version.decode()
+
     def skip(self) -> None:
         """A line that is no JSON object takes one seq."""
         self._expected += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from msgspec import UNSET
 
 from esaa.contracts.governance import Governance
@@ -49,6 +50,16 @@ _EXTENSIONS = re.compile(
 _LEGACY = re.compile(r"attempt\.create|orchestrator\.dispatch")
 
 
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """What an audit gathers beside the state and the findings."""
+
+    hashes: int
+    hashes_recomputed: int
+    file_digests: dict[str, tuple[str, int]]
+    writes_without_effects: int
+    credit: float
+
+
 class LogAudit:
     """Feed it the events in order. `rules` None: authority and boundaries are not judged.
 
@@ -70,6 +81,25 @@ class LogAudit:
         self._plain_boundaries: dict[str, WriteBoundary | None] = {}
         self._credit: float = FREE_TASK_HASHES
         self._counts: dict[tuple[Severity, Effect], int] = {}
+
+    def gathered(self) -> Gathered:
+        """What was gathered so far, beside the state and the findings."""
+        return Gathered(
+            hashes=self.hashes,
+            hashes_recomputed=self.hashes_recomputed,
+            file_digests=self.file_digests,
+            writes_without_effects=self.writes_without_effects,
+            credit=self._credit,
+        )
+
+    def resume(self, state: State, gathered: Gathered) -> None:
+        """Goes on where another audit, which found nothing, ended."""
+        self.state = state
+        self.hashes = gathered.hashes
+        self.hashes_recomputed = gathered.hashes_recomputed
+        self.file_digests = dict(gathered.file_digests)
+        self.writes_without_effects = gathered.writes_without_effects
+        self._credit = gathered.credit
 
     def feed(self, recorded: Recorded[Fact], line: int) -> None:
         """One more event."""

@@ -29,6 +29,7 @@ from esaa.kernel.roots import TreeHead
 from esaa.stores.checkpoints import LATEST, CheckpointStore
 from esaa.stores.keys import KeyStore, is_key_name, verify_ed25519
 from esaa.stores.seen_heads import SeenHead, SeenHeads
+from esaa.stores.verified import VerifiedStore
 
 Answer = Literal["VALID-ANCHORED", "VALID-UNANCHORED", "INVALID"]
 
@@ -106,6 +107,7 @@ class Knowledge:
         self.config_dir = config_dir
         self.keys = KeyStore(config_dir)
         self.seen = SeenHeads(config_dir)
+        self.verified = VerifiedStore(config_dir)
 
 
 class _Read(msgspec.Struct, kw_only=True):
@@ -134,6 +136,7 @@ class CheckpointAudit:
         former: Sequence[str] = (),
     ) -> None:
         self.origin = origin
+        self.verified = None if knowledge is None else knowledge.verified
         self._knowledge = knowledge
         self._given_keys = tuple(keys)
         self._findings: list[CheckpointFinding] = []
@@ -164,6 +167,15 @@ class CheckpointAudit:
     def is_needed(self) -> bool:
         """True where the tree of the log has to be computed at all."""
         return bool(self._read) or self.origin is not None
+
+    def covers(self, size: int, head: TreeHead) -> bool:
+        """True where a checkpoint that is signed by a trusted key says that this is the head at this size, or covers
+        more: then the tail has to lead to what it says, which `judge` finds out."""
+        return any(
+            one.signers
+            and (one.checkpoint.size > size or (one.checkpoint.size, one.checkpoint.root) == (size, head.root))
+            for one in self._read
+        )
 
     def judge(self, heads: Mapping[int, TreeHead], events: int, first: int = 0) -> Judgement:
         """Compares every checkpoint with the log, which has `events` leaves and these heads at `sizes`.

@@ -9,6 +9,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,42 +17,94 @@ from esaa.contracts.governance import Governance
 from esaa.errors import ContractError
 from esaa.kernel.findings import Finding
 from esaa.kernel.line_audit import LineAudit, audit_lines
+from esaa.kernel.merkle import Frontier, Subtree
 from esaa.kernel.roots import RootsAt, TreeHead
 from esaa.protocol.envelope_audit import EnvelopeAudit
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.jsonl import LINE_BYTES_MAX
+from esaa.stores.verified import PieceDigests
+
+if TYPE_CHECKING:
+    from esaa.runtime.reverification import Prefix
 
 _CHUNK = 1024 * 1024
 
 
 class LineCheck(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome: bytes and chain, the findings in the envelopes, and the heads of the tree, where they were wanted:
-    at the sizes that were asked for, as far as the log reaches, and at its end."""
+    at the sizes that were asked for, as far as the log reaches, and at its end.
+
+    With the tree come its frontier at the end, the digests of the bytes in pieces, and the last time and version."""
 
     lines: LineAudit
     envelopes: list[Finding]
     heads: dict[int, TreeHead] = {}
+    frontier: tuple[Subtree, ...] = ()
+    digests: list[str] = []
+    end: tuple[str, str] = ("", "")
 
 
-def check_file(path: Path, size: int, rules: Governance | None, heads_at: Sequence[int] | None = None) -> LineCheck:
-    """Audits lines and envelopes in the first `size` bytes of a log; with `heads_at` it also computes the tree."""
+def check_file(
+    path: Path,
+    size: int,
+    rules: Governance | None,
+    heads_at: Sequence[int] | None = None,
+    prefix: Prefix | None = None,
+) -> LineCheck:
+    """Audits lines and envelopes in the first `size` bytes of a log; with `heads_at` it also computes the tree, and the
+    digests of the bytes. With `prefix` only what comes after it is audited."""
     reader = EnvelopeAudit(rules)
     limit = LINE_BYTES_MAX if rules is None else rules.storage.event_store.line_bytes_max
     if heads_at is None:
         return LineCheck(lines=audit_lines(stored_lines(path, size), limit, reader), envelopes=reader.findings)
-    roots = RootsAt(heads_at)
-    lines = audit_lines(stored_lines(path, size), limit, reader, take_leaf=roots.add)
-    heads = {roots.size: roots.end()} | roots.heads
-    return LineCheck(lines=lines, envelopes=reader.findings, heads=heads)
+    if prefix is None:
+        roots, digests, heads = RootsAt(heads_at), PieceDigests(), {}
+        lines = audit_lines(stored_lines(path, size, tap=digests.update), limit, reader, take_leaf=roots.add)
+    else:
+        place = prefix.place
+        roots, digests, heads = RootsAt(heads_at, Frontier.of(place.frontier)), prefix.digests(path), place.heads
+        prefix.envelopes(reader)
+        lines = audit_lines(
+            stored_lines(path, size, tap=digests.update, start=place.offset),
+            limit,
+            reader,
+            before=place.leaf_hash,
+            chained_from=place.chained_from,
+            start=place.events,
+            take_leaf=roots.add,
+        )
+        lines.events += place.events
+    end = roots.end()
+    return LineCheck(
+        lines=lines,
+        envelopes=reader.findings,
+        heads={roots.size: end} | roots.heads | heads,
+        frontier=roots.parts(),
+        digests=digests.digests(),
+        end=reader.place(),
+    )
 
 
-def stored_lines(path: Path, size: int, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
-    """The lines in the first `size` bytes, without their line feeds; `progress` is told the bytes read so far."""
-    left = size
+def stored_lines(
+    path: Path,
+    size: int,
+    progress: Callable[[int], None] | None = None,
+    *,
+    start: int = 0,
+    tap: Callable[[bytes], None] | None = None,
+) -> Iterator[bytes]:
+    """The lines in the first `size` bytes, from the offset `start` on, without their line feeds.
+
+    `progress` is told the bytes read so far; `tap` sees every byte in passing.
+    """
+    left = size - start
     rest = b""
     with path.open("rb", buffering=0) as file:
+        file.seek(start)
         while left > 0 and (chunk := file.read(min(_CHUNK, left))):
             left -= len(chunk)
+            if tap is not None:
+                tap(chunk)
             if progress is not None:
                 progress(size - left)
             pieces = (rest + chunk).split(b"\n")

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,17 +23,20 @@ from esaa.protocol.paths import path_fault
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash
 from esaa.protocol.signature_audit import SignatureAudit
+from esaa.protocol.state import State
 from esaa.protocol.verify import LogAudit, is_stateless
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge, Trust, trust_of
 from esaa.runtime.line_check import LineCheck, check_file, stored_lines
 from esaa.runtime.log_end import audit_seen, audit_tail, last_verified, place_last_link
+from esaa.runtime.reverification import Prefix, keep, known_prefix
 from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 from esaa.stores.keys import verify_ed25519
 from esaa.stores.origin import read_origin
+from esaa.stores.verified import PieceDigests
 from esaa.stores.views import Views
 
 Status = Literal["ok", "mismatch", "corrupted"]
@@ -50,7 +53,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer. `hashes` says how many historical `verify.ok` were recomputed, of how many."""
+    """The answer. `hashes` says how many historical `verify.ok` were recomputed, of how many; `compared_by_bytes` how
+    many events are byte for byte those that this machine had verified before, and were not judged again."""
 
     verify_status: Status
     events: int
@@ -62,6 +66,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     files_not_judged: int
     trust: Trust
     findings: tuple[Finding, ...]
+    compared_by_bytes: int = 0
 
 
 def find_target(path: Path) -> Target:
@@ -97,7 +102,15 @@ def verify(
     gc.disable()
     try:
         audit = _checkpoint_audit(target, knowledge, keys, given)
-        return _verify(target, strict, hash_all or strict, files, progress, audit)
+        prefix = None
+        if target.roadmap is not None and not (strict or hash_all):
+            prefix = known_prefix(audit, target.roadmap, target.log)
+        verdict = _verify(target, strict, hash_all or strict, files, progress, audit, prefix)
+        if prefix is None or all(one.code == "FILE_DIFFERS" for one in verdict.findings):
+            return verdict
+        # Something is wrong: all of it is judged again, so that it is found where it is.
+        audit = _checkpoint_audit(target, knowledge, keys, given)
+        return _verify(target, strict, hash_all or strict, files, progress, audit, None)
     except OSError as error:
         raise storage_error(target.log, error) from error
     finally:
@@ -112,15 +125,28 @@ def _verify(
     files: bool,
     progress: Callable[[int], None] | None,
     checkpoints: CheckpointAudit,
+    prefix: Prefix | None,
 ) -> Verdict:
+    if prefix is not None and prefix.is_all_there_is(target.log, target.roadmap):
+        return _again(target, prefix, files, checkpoints)
     size = target.log.stat().st_size
     rules, contract_warning = _rules(target)
-    lines = _LineCheckRun(target, size, rules, checkpoints.sizes if checkpoints.is_needed else None)
+    lines = _LineCheckRun(target, size, rules, checkpoints.sizes if checkpoints.is_needed else None, prefix)
     audit = LogAudit(rules, hash_all=hash_all, last_verified=last_verified(target.log))
+    digests = PieceDigests() if prefix is None else prefix.digests(target.log)
+    if prefix is not None:
+        prefix.resume(audit)
     try:
         # A signature takes longer to check than a thousand lines: only who asks for everything waits for it.
         signatures = SignatureAudit(audit, rules, verify_ed25519) if strict else None
-        malformed = _audit_meaning(audit, target.log, size, progress, signatures)
+        lines_to_judge = stored_lines(
+            target.log,
+            size,
+            progress,
+            start=0 if prefix is None else prefix.place.offset,
+            tap=digests.update if checkpoints.is_needed else None,
+        )
+        malformed = _audit_meaning(audit, lines_to_judge, 0 if prefix is None else prefix.place.events, signatures)
     finally:
         checked_lines = lines.result()
     audit.is_chained = checked_lines.lines.chained_from is not None
@@ -146,10 +172,29 @@ def _verify(
     if target.roadmap is not None:
         _audit_read_models(audit, target.roadmap)
     checked = _audit_files(audit, target.root) if files and target.root is not None else None
-    verdict = _verdict(audit, events, rules is not None, checked, strict, judgement)
+    verdict = _verdict(audit, events, rules is not None, checked, strict, judgement, projection_hash(audit.state))
     if verdict.verify_status == "ok" and events in checked_lines.heads:
         checkpoints.remember(checked_lines.heads[events], events)
-    return verdict
+        if digests.digests() == checked_lines.digests:  # both halves have judged the very same bytes
+            keep(verdict.findings, verdict.trust, target.roadmap, checkpoints, checked_lines, audit, size, prefix)
+    return msgspec.structs.replace(verdict, compared_by_bytes=0 if prefix is None else prefix.place.events)
+
+
+def _again(target: Target, prefix: Prefix, files: bool, checkpoints: CheckpointAudit) -> Verdict:
+    """The verdict on a log in which nothing has changed, but perhaps the checkpoints and the project's files."""
+    audit = LogAudit(None, hash_all=False, last_verified=None)
+    remembered, place = prefix.remembered, prefix.place
+    audit.resume(State(), remembered.gathered)
+    assert target.roadmap is not None, "what is remembered is of a workspace"
+    seen = Views(target.roadmap, Disk()).cursors.published
+    if seen is not None:
+        audit_seen(audit, seen, target.log, place.events)
+    judgement = checkpoints.judge(place.heads, place.events)
+    _add_checkpoints(audit, judgement)
+    checked = _audit_files(audit, target.root) if files and target.root is not None else None
+    judged, digest = remembered.boundaries_judged, remembered.projection_hash_sha256
+    verdict = _verdict(audit, place.events, judged, checked, False, judgement, digest)
+    return msgspec.structs.replace(verdict, compared_by_bytes=place.events)
 
 
 def _checkpoint_audit(
@@ -192,10 +237,17 @@ def _rules(target: Target) -> tuple[Governance | None, str | None]:
 class _LineCheckRun:
     """The check of lines and envelopes: beside the other half for large logs, in place for small ones."""
 
-    def __init__(self, target: Target, size: int, rules: Governance | None, heads_at: Sequence[int] | None) -> None:
-        self._path, self._size, self._rules, self._heads_at = target.log, size, rules, heads_at
+    def __init__(
+        self,
+        target: Target,
+        size: int,
+        rules: Governance | None,
+        heads_at: Sequence[int] | None,
+        prefix: Prefix | None,
+    ) -> None:
+        self._path, self._size, self._rules, self._heads_at, self._prefix = target.log, size, rules, heads_at, prefix
         self._process: subprocess.Popen[bytes] | None = None
-        if size >= _PARALLEL_FROM_BYTES:
+        if size >= _PARALLEL_FROM_BYTES and prefix is None:
             folder = "" if target.roadmap is None else str(target.roadmap)
             arguments = [sys.executable, "-m", "esaa.runtime.line_check", str(target.log), str(size), folder]
             arguments.append("none" if heads_at is None else ",".join(map(str, heads_at)))
@@ -204,26 +256,20 @@ class _LineCheckRun:
     def result(self) -> LineCheck:
         """Waits for the outcome."""
         if self._process is None:
-            return check_file(self._path, self._size, self._rules, self._heads_at)
+            return check_file(self._path, self._size, self._rules, self._heads_at, self._prefix)
         output, _ = self._process.communicate()
         if self._process.returncode != 0:
             raise StoreError("LINE_CHECK_FAILED", f"The audit of {self._path} ended early.", "Run it again.")
         return msgspec.json.decode(output, type=LineCheck)
 
 
-def _audit_meaning(
-    audit: LogAudit,
-    path: Path,
-    size: int,
-    progress: Callable[[int], None] | None,
-    signatures: SignatureAudit | None,
-) -> set[int]:
-    """Feeds the events; lines that change no state are passed over, but for the last, which dates the read models."""
+def _audit_meaning(audit: LogAudit, lines: Iterable[bytes], number: int, signatures: SignatureAudit | None) -> set[int]:
+    """Feeds the events after `number`; lines that change no state are passed over, but for the last, which dates the
+    read models."""
     decode = ProtocolVocabulary().read
     malformed: set[int] = set()
-    number = 0
     passed_over: bytes | None = None
-    for line in stored_lines(path, size, progress):
+    for line in lines:
         number += 1
         if number > 1 and is_stateless(line):
             passed_over = line
@@ -285,7 +331,13 @@ def _audit_files(audit: LogAudit, root: Path) -> int:
 
 
 def _verdict(
-    audit: LogAudit, events: int, judged: bool, checked: int | None, strict: bool, judgement: Judgement
+    audit: LogAudit,
+    events: int,
+    judged: bool,
+    checked: int | None,
+    strict: bool,
+    judgement: Judgement,
+    digest: str,
 ) -> Verdict:
     counting = [one for one in audit.findings if one.severity == "error" or (strict and one.severity == "warning")]
     status: Status = "ok"
@@ -301,7 +353,7 @@ def _verdict(
     return Verdict(
         verify_status=status,
         events=events,
-        projection_hash_sha256=projection_hash(audit.state),
+        projection_hash_sha256=digest,
         hashes_recomputed=audit.hashes_recomputed,
         hashes=audit.hashes,
         boundaries_judged=judged,
