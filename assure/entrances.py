@@ -152,7 +152,8 @@ def witness(root: Path, secret: Callable[[str], str], *, strict: bool) -> None:
 
 def _proposals(secret: Callable[[str], str]) -> Iterator[Proposal]:
     def one(event_type: str = "PhaseStarted", metadata: Any = None, **envelope: Any) -> Proposal:
-        return Proposal(event_type=event_type, metadata=metadata or {"phase": "PLAN"}, **({"actor": None} | envelope))
+        fields: dict[str, Any] = {"actor": None} | envelope
+        return Proposal(event_type=event_type, metadata=metadata or {"phase": "PLAN"}, **fields)
 
     yield one("CommentPosted", {"issue_key": "PROJ-1", "comment_body": secret("a comment")})
     yield one("CommitCreated", {"commit_sha": "9fceb02", "commit_message": secret("a commit message")})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +248,7 @@ def _derived(root: Path) -> None:
 
 
 @contextlib.contextmanager
-def _user(home: Path) -> Iterator[None]:
+def _user(home: Path) -> Generator[None, None, None]:
     """A user with a configuration of their own."""
     home.mkdir(parents=True)
     known = os.environ.get("ESAA_CONFIG_DIR")

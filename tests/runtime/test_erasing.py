@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +348,15 @@ def test_many_values_are_recorded_as_erased_in_several_events(tmp_path: Path, mo
     done = erase_subject(recorder, "customer-1", **SAID)
     assert (len(done.values), len(done.record_ids)) == (21, 3)
     assert standing(trail).keys() == {"ERASED"}
+
+
+def test_writers_that_begin_at_once_share_one_key(tmp_path: Path) -> None:
+    disk = Disk()
+    stores = [SubjectKeys(tmp_path / "events", tmp_path / "config", disk) for _ in range(8)]
+    contents = [b"s" * 32 + bytes([number]) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        sealed = list(pool.map(lambda store, content: store.seal("customer-1", "0" * 64, content), stores, contents))
+    assert [stores[0].unseal("customer-1", "0" * 64, one) for one in sealed] == contents
+    assert stores[0].unseal("customer-1", "1" * 64, sealed[0]) is None, "it is sealed for one commitment"
+    assert stores[0].unseal("customer-2", "0" * 64, sealed[0]) is None
+    assert len(list((tmp_path / "config").rglob("*"))) == 3, "a folder, the ring's folder, one key"

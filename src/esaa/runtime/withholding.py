@@ -81,6 +81,7 @@ class Withholding:
     def keep(self, prepared: Prepared) -> None:
         """Stores what was withheld from a draft, durably. Raises `StoreError`."""
         fact = prepared.draft.fact
+        self._trail.store.prepare()
         for note in fact.erasable or ():
             content = (prepared.contents or {})[note.commitment]
             if note.is_sealed and self._trail.subject_keys is not None:

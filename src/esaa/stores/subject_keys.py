@@ -85,21 +85,7 @@ class SubjectKeys:
     def _made(self, subject: str) -> bytes:
         ring = self._ring() or self._new_ring()
         path = self._file(ring, subject)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-        try:
-            self._disk.mkdir(path.parent, 0o700)
-            descriptor = self._disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            try:
-                self._disk.write(descriptor, os.urandom(_KEY_BYTES))
-                self._disk.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            with suppress(FileExistsError):  # another process was first, and then its key counts
-                self._disk.link(temporary, path)
-            self._disk.unlink(temporary)
-            self._disk.sync_dir(path.parent)
-        except OSError as error:
-            raise storage_error(path, error) from error
+        self._make(path, os.urandom(_KEY_BYTES))
         key = self._read(subject)
         if key is None:
             raise StoreError("KEY_MISSING", f"The key {path} vanished while it was made.", "Record it again.")
@@ -141,9 +127,23 @@ class SubjectKeys:
 
     def _new_ring(self) -> str:
         ring = str(uuid.uuid4())
+        self._make(self._ring_file, f"{ring}\n".encode())
+        return self._ring() or ring
+
+    def _make(self, path: Path, data: bytes) -> None:
+        """Makes a private file durably and whole. Where another process was first, its file stays."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
-            self._disk.mkdir(self._ring_file.parent)
-            self._disk.replace_file(self._ring_file, f"{ring}\n".encode(), durable=True)
+            self._disk.mkdir(path.parent, 0o700)
+            descriptor = self._disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            try:
+                self._disk.write(descriptor, data)
+                self._disk.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            with suppress(FileExistsError):
+                self._disk.link(temporary, path)
+            self._disk.unlink(temporary)
+            self._disk.sync_dir(path.parent)
         except OSError as error:
-            raise storage_error(self._ring_file, error) from error
-        return ring
+            raise storage_error(path, error) from error
