@@ -136,3 +136,15 @@ def test_rules_name_fields_of_one_type_or_of_all() -> None:
 @pytest.mark.parametrize("name", ["jane@example.org", "Jane Doe", "", "-x", "a" * 65, "a/b", "Jäne"])
 def test_a_subject_is_no_name_and_no_address(name: str) -> None:
     assert SUBJECT.fullmatch(name) is None
+
+
+def test_field_whose_schema_stands_elsewhere_cannot_be_erasable() -> None:
+    schema = {
+        "title": "CallTaken",
+        "type": "object",
+        "properties": {"caller": {"type": "string"}, "said": {"$ref": "#/properties/caller"}},
+    }
+    types = EventTypes({"CallTaken": parse_custom_type(schema, "call.json")})
+    assert ErasableFields(["CallTaken.caller"], types).pointers("CallTaken") == ("/caller",)
+    with pytest.raises(ConfigError, match="no free text"):
+        ErasableFields(["CallTaken.said"], types)

@@ -29,7 +29,8 @@ def withheld(
     contents: dict[str, bytes] = {}
     kept: list[Draft[Fact]] = []
     for draft in drafts:
-        values = {name: getattr(draft.fact, name, msgspec.UNSET) for name in fields} if isinstance(draft.fact, ACTS) else {}
+        names = fields if isinstance(draft.fact, ACTS) else ()
+        values = {name: getattr(draft.fact, name, msgspec.UNSET) for name in names}
         texts = {name: value for name, value in values.items() if value is not msgspec.UNSET}
         found = withhold(texts, [f"/{name}" for name in texts], new_salt, subject=None, is_sealed=False)
         contents |= found.contents
