@@ -132,7 +132,11 @@ def test_orchestrator_contract_that_cannot_hold_is_refused(refuse: Refuse, old: 
         ("output_bytes_max: 8388608", "output_bytes_max: 0", "dispatch.output_bytes_max must be at least 1"),
         ("window: PT1M", "window: PT0S", "unknown_actors: window must be at least PT1S"),
         ("details_max: 100", "details_max: 0", "details_max at least 1"),
-        ("max: 20\n", "max: 20\ncheckpoints: {every_events: 0}\n", "checkpoints.every_events must be between 1 and"),
+        (
+            "\ndispatch:\n",
+            "\ncheckpoints: {every_events: 0}\ndispatch:\n",
+            "checkpoints.every_events must be between 1 and",
+        ),
     ],
 )
 def test_runtime_policy_that_cannot_hold_is_refused(refuse: Refuse, old: str, new: str, message: str) -> None:
