@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from esaa.contracts.load import parse_governance
-from esaa.kernel.strict_yaml import loads_yaml
 from esaa.errors import ContractError
+from esaa.kernel.strict_yaml import loads_yaml
 from esaa.stores.contracts import shipped_files
 
 Path = tuple[str | int, ...]
