@@ -28,6 +28,8 @@ AREAS: tuple[str, ...] = (
     "verifiers",
     "crash_states",
     "faults",
+    "kills",
+    "full_disk",
     "privacy",
     "paths",
     "hostile",

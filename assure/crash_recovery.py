@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ import msgspec
 from esaa.config import Config
 from esaa.contracts import load
 from esaa.contracts.governance import Governance
+from esaa.errors import EsaaError
 from esaa.open import open_checkpoints, open_feed, open_trail, open_workspace
 from esaa.runtime.checkpoint_audit import Knowledge
 from esaa.runtime.clock import ManualClock
@@ -158,6 +159,30 @@ def noting(told: Told) -> Iterator[None]:
         yield
 
 
+def play(
+    folder: Path, *, steps: int | None, promises: dict[str, Hashable], say: Callable[[str], object] | None = None
+) -> str:
+    """Plays the run, or some steps, as a command would; returns how it ended: `done`, `error CODE`, or what it raised.
+
+    Every promise is kept in `promises`, and said at once where somebody listens.
+    """
+
+    class Teller:
+        def acknowledge(self, name: str, promise: Hashable) -> None:
+            promises[name] = promise
+            if say is not None:
+                say(f"{name} {promise}")
+
+    try:
+        with noting(Teller()):
+            asyncio.run(go_on(opened(folder), steps=steps))
+    except EsaaError as error:
+        return f"error {error.code}" if error.hint and error.exit_code else f"raised {error!r} without a hint"
+    except Exception as error:
+        return f"raised {error!r}"
+    return "done"
+
+
 def judge(folder: Path, reference: Reference, promises: Mapping[str, Any], *, is_finished: bool) -> list[str]:
     """Recovers a folder and returns the repairs that were named. Raises `Violation`."""
     _judge_before(folder, reference, promises)
@@ -166,14 +191,14 @@ def judge(folder: Path, reference: Reference, promises: Mapping[str, Any], *, is
         pass
     recovered = _log(folder)
     kept = _judge_log(recovered, crashed, reference, promises)
-    _must(not _findings(folder), f"after the repair verify says {_findings(folder)}")
+    _must(not findings(folder), f"after the repair verify says {findings(folder)}")
     with opened(folder).writing() as again:
         _must(again == [], f"what was repaired once is repaired again: {again}")
     _judge_trail(folder, reference, promises)
     if is_finished:
         report = asyncio.run(go_on(opened(folder)))
         _must(report.outcome == "success", f"the run goes on to {report.outcome}")
-        _must(not _findings(folder), f"at the end verify says {_findings(folder)}")
+        _must(not findings(folder), f"at the end verify says {findings(folder)}")
         _must(_log(folder).startswith(recovered), "the log was rewritten by going on")
         files = {path: (folder / PROJECT / path).read_bytes() for path in PUBLISHED}
         _must(files == PUBLISHED, "the files are not those that were accepted")
@@ -206,23 +231,32 @@ def _judge_log(recovered: bytes, crashed: bytes, reference: Reference, promises:
 
 
 def _judge_trail(folder: Path, reference: Reference, promises: Mapping[str, Any]) -> None:
+    for name, lines in judge_feed(folder).items():
+        promised = promises.get(f"trail {name}", 0)
+        known = reference.streams.get(name, ())[:promised]
+        _must(lines[:promised] == known, f"acknowledged events of {name} are gone")
+
+
+def judge_feed(folder: Path) -> dict[str, tuple[bytes, ...]]:
+    """The trail is told of everything, once, and is sound; returns the lines of its streams. Raises `Violation`."""
     trail = open_trail(folder / PROJECT, config(folder), clock=ManualClock(MORNING))
     feed = open_feed(folder / PROJECT, config(folder), clock=ManualClock(MORNING))
     notices = [one for one in feed.finish() if "repaired" not in one and "torn" not in one]
     _must(not notices, f"the feed says {notices}")
     missing, _ = unfed_events(trail, folder / PROJECT / ".roadmap" / "activity.jsonl")
     _must(not missing, f"the trail was not told of {missing[:3]}")
+    streams: dict[str, tuple[bytes, ...]] = {}
     for name in trail.store.names():
         verdict = verify_stream(trail, name)
         _must(verdict.is_sound, f"the stream {name} is damaged: {verdict.errors[:2]}")
         events = list(trail.store.stream(name).events())
-        promised = promises.get(f"trail {name}", 0)
-        known = reference.streams.get(name, ())[:promised]
-        _must(tuple(one.line for one in events[:promised]) == known, f"acknowledged events of {name} are gone")
         _must(len({one.event.event_id for one in events}) == len(events), f"an event of {name} is there twice")
+        streams[name] = tuple(one.line for one in events)
+    return streams
 
 
-def _findings(folder: Path) -> list[str]:
+def findings(folder: Path) -> list[str]:
+    """What the strictest verification finds."""
     return [f"{finding.code} {finding.where}: {finding.message}" for finding in _verdict(folder).findings]
 
 

@@ -6,7 +6,6 @@ for it; nothing of the code under test is changed. Afterwards the folder is reco
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import os
 import random
@@ -25,18 +24,15 @@ from assure.crash_recovery import (
     Violation,
     config,
     judge,
-    noting,
-    opened,
     parsed_once,
+    play,
     prepare,
     record_run,
 )
 from assure.figure import Figure, Scope
-from esaa.errors import EsaaError
 from esaa.open import open_feed
 from esaa.stores.disk import Disk
 from esaa.stores.litter import sweep
-from tests.crash.stories import go_on
 
 CALLS = (
     "write", "pwrite64", "fsync", "fdatasync", "openat", "rename", "renameat", "renameat2", "link", "linkat",
@@ -54,22 +50,29 @@ _SHORT_COUNT = 36
 _FINISHED_EVERY = 10
 _WAIT_S = 60.0
 _AIMS_MAX = 20
+_NAMED = re.compile(r'[^"]*"(?P<path>[^"]*)"')
 _LINE = re.compile(r"(?:\d+ +)?(?P<call>\w+)\((?P<arguments>.*)")
 
 
 class Place(NamedTuple):
-    """The call that is to fail: its name, and which of that name it is."""
+    """The call that is to fail: its name, and which of that name it is; of `openat`, which of that file.
+
+    How often files are opened to be read depends on the clock a little. `path` has the folder and the number of the
+    process left out.
+    """
 
     call: str
     number: int
+    path: str = ""
 
 
 class Outcome(NamedTuple):
-    """How the run ended: what it had promised by then, its last word, and the status of its process."""
+    """How the run ended: what it had promised by then, its last word, the status of its process, and its number."""
 
     promises: Mapping[str, Hashable]
     last: str
     status: int
+    pid: int = 0
 
 
 def measure(scope: Scope) -> list[Figure]:
@@ -85,6 +88,9 @@ def measure(scope: Scope) -> list[Figure]:
         folder = Path(text)
         prepare(folder / "start")
         reference = record_run(folder / "reference", folder / "start", steps=STEPS)
+        # What is loaded when it is first used is loaded here, so that every run makes the same calls.
+        shutil.copytree(folder / "reference", folder / "warm")
+        judge(folder / "warm", reference, {}, is_finished=True)
         places = durability_calls(folder)
         wanted = [(place, fault) for place in places for fault in FAULTS]
         if scope.is_short:
@@ -117,19 +123,26 @@ def durability_calls(folder: Path) -> list[Place]:
     """The calls of a run on which nothing fails, in their order."""
     root = folder / "traced"
     shutil.copytree(folder / "start", root)
-    lines, outcome = _traced(root, [])
+    lines, outcome = _traced(root)
     if outcome.last != "done":
         raise Violation(f"the run ends with {outcome.last!r} though nothing fails")
     shutil.rmtree(root)
-    counts: dict[str, int] = {}
+    counts: dict[tuple[str, str], int] = {}
     places: list[Place] = []
     for line in lines:
         found = _LINE.match(line)
         if found is None or found["call"] not in CALLS:
             continue
-        counts[found["call"]] = counts.get(found["call"], 0) + 1
+        path = ""
+        if found["call"] == "openat":
+            named = _NAMED.match(found["arguments"])
+            path = (
+                "" if named is None else named["path"].replace(str(root), "ROOT").replace(f".{outcome.pid}.", ".PID.")
+            )
+        key = (found["call"], path)
+        counts[key] = counts.get(key, 0) + 1
         if _is_durable(found["call"], found["arguments"], root):
-            places.append(Place(found["call"], counts[found["call"]]))
+            places.append(Place(found["call"], counts[key], path))
     return places
 
 
@@ -140,13 +153,12 @@ def _is_durable(call: str, arguments: str, root: Path) -> bool:
 def _try(folder: Path, reference: Reference, place: Place, fault: Fault, number: int) -> str:
     """How one run ended: `done`, `error` or `killed`; or what is wrong with it."""
     root = folder / str(number)
-    how = "signal=KILL" if fault == "KILL" else f"error={fault}"
     try:
         for _ in range(_AIMS_MAX):
             shutil.rmtree(root, ignore_errors=True)
             shutil.copytree(folder / "start", root)
-            lines, outcome = _traced(root, ["-e", f"inject={place.call}:{how}:when={place.number}"])
-            # How often a folder is opened depends on the clock a little: a shot that went astray is repeated.
+            lines, outcome = _traced(root, place, fault)
+            # A write to somewhere else may come between: a shot that went astray is repeated.
             if _hit(lines, place.call, fault, root):
                 break
         else:
@@ -184,8 +196,8 @@ def _judged(root: Path, reference: Reference, outcome: Outcome, fault: Fault, *,
     return word
 
 
-def _traced(root: Path, options: list[str]) -> tuple[list[str], Outcome]:
-    """Runs in a process of its own, under strace; returns the trace and the outcome."""
+def _traced(root: Path, place: Place | None = None, fault: Fault = "EIO") -> tuple[list[str], Outcome]:
+    """Runs in a process of its own, under strace, with a fault at a place; returns the trace and the outcome."""
     go_read, go_write = os.pipe()
     said_read, said_write = os.pipe()
     child = os.fork()
@@ -195,7 +207,13 @@ def _traced(root: Path, options: list[str]) -> tuple[list[str], Outcome]:
     os.close(go_read)
     os.close(said_write)
     trace = root.with_name(f"{root.name}.trace")
-    arguments = ["strace", "-y", "-o", str(trace), "-e", f"trace={','.join(CALLS)}", *options, "-p", str(child)]
+    options = ["-e", f"trace={','.join(CALLS)}"]
+    if place is not None:
+        how = "signal=KILL" if fault == "KILL" else f"error={fault}"
+        options += ["-e", f"inject={place.call}:{how}:when={place.number}"]
+        if place.path:
+            options += ["-P", place.path.replace("ROOT", str(root)).replace(".PID.", f".{child}.")]
+    arguments = ["strace", "-y", "-o", str(trace), *options, "-p", str(child)]
     strace = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(lambda: _has_tracer(child))
@@ -204,7 +222,7 @@ def _traced(root: Path, options: list[str]) -> tuple[list[str], Outcome]:
             said = file.read().decode().splitlines()
         status = _ended(child)
         strace.wait(_WAIT_S)
-        return trace.read_text(errors="replace").splitlines(), _outcome(said, status)
+        return trace.read_text(errors="replace").splitlines(), _outcome(said, status, child)
     finally:
         os.close(go_write)
         os.close(said_read)
@@ -220,35 +238,22 @@ def _be_traced(root: Path, go: int, said: int) -> NoReturn:
         # What is loaded when it is first used would be loaded under fire.
         open_feed(root / "project", config(root))
         os.read(go, 2)
-        status = _run(root, lambda text: os.write(said, f"{text}\n".encode()))
+        last = play(root, steps=STEPS, promises={}, say=lambda text: os.write(said, f"{text}\n".encode()))
+        os.write(said, f"{last}\n".encode())
+        status = 0 if last == "done" else 10
     except BaseException as error:  # the parent hears of it as of an unclean end
         os.write(said, f"raised {error!r}\n".encode())
     finally:
         os._exit(status)
 
 
-def _run(root: Path, say: Callable[[str], object]) -> int:
-    class Teller:
-        def acknowledge(self, name: str, promise: Hashable) -> None:
-            say(f"{name} {promise}")
-
-    try:
-        with noting(Teller()):
-            asyncio.run(go_on(opened(root), steps=STEPS))
-    except EsaaError as error:
-        say(f"error {error.code}" if error.hint else f"raised {error!r} without a hint")
-        return error.exit_code
-    say("done")
-    return 0
-
-
-def _outcome(said: list[str], status: int) -> Outcome:
+def _outcome(said: list[str], status: int, pid: int = 0) -> Outcome:
     promises: dict[str, Hashable] = {}
     for line in said:
         name, _, promise = line.rpartition(" ")
         if name == "log" or name.startswith("trail "):
             promises[name] = int(promise)
-    return Outcome(promises, said[-1] if said else "", status)
+    return Outcome(promises, said[-1] if said else "", status, pid)
 
 
 def _ended(child: int) -> int:
