@@ -23,7 +23,7 @@ from assure.figure import Figure, Scope
 from tests.crash.legal_states import CrashState, Medium
 
 _STATES_MIN = 50_000
-_PER_STEP = 200
+_PER_STEP = 110
 _SHORT_PER_STEP = 5
 _SHORT_STEPS = 5
 """The short form looks at every fifth step."""
