@@ -79,11 +79,11 @@ def _user_file(path: Path) -> dict[str, object]:
     import tomllib
 
     from esaa.kernel.ingest import USER_CONFIG, NotIngested, text_of
-    from esaa.stores.outside import NotReadable, read_named
+    from esaa.stores.outside import NotReadable, read_placed
 
     try:
-        return dict(tomllib.loads(text_of(read_named(path, USER_CONFIG), USER_CONFIG)))
-    except NotReadable:
+        return dict(tomllib.loads(text_of(read_placed(path.resolve(), USER_CONFIG), USER_CONFIG)))
+    except (OSError, NotReadable):
         return {}
     except (tomllib.TOMLDecodeError, NotIngested, RecursionError) as error:
         raise ConfigError("CONFIG_INVALID", f"{path} is no TOML: {error}.", "Mend or remove the file.") from error

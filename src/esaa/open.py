@@ -10,7 +10,7 @@ from msgspec import structs
 
 from esaa.config import Config, load_config, load_trail_settings
 from esaa.contracts.governance import Governance
-from esaa.errors import EsaaError, NotFound
+from esaa.errors import EsaaError, NotFound, StoreError
 from esaa.protocol.evolve import PROJECTION_VERSION
 from esaa.protocol.facts import Fact
 from esaa.protocol.wire import WRITABLE, ProtocolVocabulary
@@ -51,6 +51,8 @@ def find_log(root: Path) -> Path:
     path = root / ROADMAP / LOG_NAME
     if not path.exists():
         raise NotFound("LOG_NOT_FOUND", f"There is no log {path}.", "Make a workspace with `esaa init`.")
+    if not path.is_file():  # a pipe would be waited for, and a device never ends
+        raise StoreError("LOG_UNREADABLE", f"{path} is no plain file.", "Put the log itself there.")
     return path
 
 

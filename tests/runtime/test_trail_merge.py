@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from esaa.errors import CorruptLog, MergeConflict, NotFound, StoreError
 from esaa.runtime.clock import ManualClock
@@ -17,6 +19,7 @@ from esaa.runtime.trail import Trail
 from esaa.runtime.trail_merge import StreamMerge, merge_files, merge_stores, rejoin, write_file
 from esaa.runtime.trail_verification import verify_stream
 from esaa.stores.disk import Disk
+from esaa.stores.trail_segments import stored_lines
 from tests.crash.disks import DeadlyDisk, FailingDisk, Killed
 from tests.trails import ISSUE, ME, MORNING, SESSION, a_recorder, a_trail, assert_whole, ids, phase, settings
 
@@ -188,3 +191,45 @@ def test_result_names_what_happened(tmp_path: Path) -> None:
     (done,) = merge_stores(left, right.store)
     assert isinstance(done, StreamMerge)
     assert (done.stream, len(done.concurrent)) == (ISSUE, 6)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"../../victim.txt": None},
+        {"/tmp/victim.txt": None},
+        {"2026-01-05/PROJ-123/../../../victim.txt": "0"},
+        {"2026-01-05/PROJ-123/events.jsonl": "../../../../victim.txt"},
+        {"events.jsonl/../x": None},
+        {"victim.txt": None},
+        {"a\0/events.jsonl": None},
+        {"": None},
+        ["no plan"],
+        "\xff",
+    ],
+    ids=str,
+)
+def test_plan_that_somebody_else_has_left_moves_and_removes_nothing(tmp_path: Path, plan: object) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_bytes(b"keep me")
+    with a_recorder(tmp_path / "project") as recorder:
+        recorder.record_many([phase()])
+    trail = a_trail(tmp_path / "project")
+    aside = trail.store.disposable(f"merge/{ISSUE}")
+    aside.mkdir(parents=True)
+    (aside / "plan.json").write_bytes(json.dumps(plan).encode() if plan != "\xff" else b'{"\xff": null}')
+    before = {path: path.read_bytes() for path in (tmp_path / "project").rglob("events*") if path.is_file()}
+
+    with pytest.raises(StoreError, match="is no plan of a merge"):
+        rejoin(trail)
+
+    assert victim.read_bytes() == b"keep me"
+    assert {path: path.read_bytes() for path in (tmp_path / "project").rglob("events*") if path.is_file()} == before
+
+
+def test_line_that_unpacks_without_end_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl.zst"
+    path.write_bytes(zstandard.ZstdCompressor().compress(bytes(200 * 1024 * 1024)))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(StoreError, match="a line of more than"):
+        list(stored_lines(path, "jsonl.zst"))

@@ -13,12 +13,14 @@ from pathlib import Path
 import msgspec
 
 from esaa.errors import MergeConflict, NotFound, StoreError
+from esaa.kernel.ingest import SMALL_STATE
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.runtime.erasing import finish_erasures, take_over
 from esaa.runtime.trail import Trail
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 from esaa.stores.lock import writer_lock
+from esaa.stores.outside import read_own
 from esaa.stores.trail import TrailStore
 from esaa.stores.trail_layout import ARCHIVE, partitions_of
 from esaa.stores.trail_segments import joined_array, kind_of, stored_lines
@@ -175,14 +177,31 @@ def _rewrite(store: TrailStore, name: str, whole: list[Line]) -> None:
 
 def _finish_interrupted(store: TrailStore, name: str) -> None:
     aside = store.disposable(f"merge/{name}")
-    try:
-        plan = msgspec.json.decode((aside / "plan.json").read_bytes(), type=dict[str, str | None])
-    except FileNotFoundError:
+    data = read_own(aside / "plan.json", SMALL_STATE)
+    if data is None:
         return
+    try:
+        plan = msgspec.json.decode(data, type=dict[str, str | None])
+    except ValueError:
+        plan = {"": None}
+    if not all(_is_step(relative, new) for relative, new in plan.items()):
+        raise StoreError(
+            "MERGE_PLAN_INVALID",
+            f"{aside / 'plan.json'} is no plan of a merge that was interrupted.",
+            "Remove that folder, and merge again.",
+        )
     try:
         _carry_out(store, aside, plan)
     except OSError as error:
         raise storage_error(aside, error) from error
+
+
+def _is_step(relative: str, new: str | None) -> bool:
+    """True for what a plan may ask for: a file of events below the trail, and a file that was put aside. Whoever can
+    write a plan must not have any other file moved or removed by it."""
+    parts = relative.split("/")
+    is_inside = "\0" not in relative and not {"", ".", ".."} & set(parts) and "\\" not in relative
+    return is_inside and kind_of(Path(relative)) is not None and (new is None or new.isdecimal())
 
 
 def _carry_out(store: TrailStore, aside: Path, plan: dict[str, str | None]) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 import msgspec
 
 from esaa.kernel.checkpoint import CheckpointInvalid, Note, parse_note
+from esaa.kernel.ingest import Limit
 from esaa.stores.checkpoints import read_note
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_own
 
 ANCHORS = "anchors"
 NOTE = "note"
@@ -60,8 +62,8 @@ class ReceiptStore:
         found: list[Receipt] = []
         for path in self._paths(".json"):
             try:
-                receipt = msgspec.json.decode(path.read_bytes()[:_BYTES_MAX], type=Receipt)
-            except (OSError, msgspec.DecodeError):
+                receipt = msgspec.json.decode(read_own(path, Limit(_BYTES_MAX)) or b"", type=Receipt)
+            except ValueError:  # no JSON, or no UTF-8
                 continue
             if self._path(receipt, "json") == path:
                 found.append(receipt)
@@ -69,11 +71,7 @@ class ReceiptStore:
 
     def file(self, receipt: Receipt, ending: str) -> bytes | None:
         """A file that belongs to a receipt, or None."""
-        try:
-            with self._path(receipt, ending).open("rb") as file:
-                return file.read(_BYTES_MAX)
-        except OSError:
-            return None
+        return read_own(self._path(receipt, ending), Limit(_BYTES_MAX))
 
     def notes(self) -> Iterator[Note]:
         """Every note that was anchored, with what others signed under it. Nothing is verified."""

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from esaa.errors import StoreError
+from esaa.kernel.ingest import CONTENT, NotIngested
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
+from esaa.stores.outside import read_placed
 
 ERASABLE = "erasable"
 _IGNORED = b"# Values that may have to be erased. They must never get into a history.\n*\n"
@@ -42,10 +44,14 @@ class ErasableStore:
 
     def get(self, commitment: str) -> bytes | None:
         """The content of a commitment as it lies there, or None."""
+        path = self._path(commitment)
         try:
-            return self._path(commitment).read_bytes()
+            return read_placed(path, CONTENT)
         except FileNotFoundError:
             return None
+        except NotIngested as error:
+            text = f"The erasable content {path} cannot be taken: {error}."
+            raise StoreError("ERASABLE_INVALID", text, "Run `esaa trail check`.") from error
 
     def holds(self, commitment: str) -> bool:
         """True where something lies in the place of a commitment."""

@@ -8,10 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from esaa.errors import ContractError
+from esaa.kernel.ingest import Limit, NotIngested
 from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 from esaa.stores.keys import is_key_name
 from esaa.stores.layout import ORIGIN_NAME
+from esaa.stores.outside import read_placed
 
 _HOST = "esaa.local"
 _BYTES_MAX = 1000
@@ -21,13 +23,13 @@ def read_origin(roadmap: Path) -> str | None:
     """The origin of a log, or None where it has none. Raises `ContractError` for a file that names none."""
     path = roadmap / ORIGIN_NAME
     try:
-        with path.open("rb") as file:
-            data = file.read(_BYTES_MAX)
+        text = read_placed(path, Limit(_BYTES_MAX)).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise storage_error(path, error) from error
-    text = data.decode("utf-8", "replace")
+    except NotIngested as error:
+        raise ContractError(
+            "ORIGIN_INVALID", f"{path} cannot be taken: {error}.", "Restore it: a plain file with the log's name."
+        ) from error
     if not text.endswith("\n") or not is_key_name(text[:-1]):
         raise ContractError(
             "ORIGIN_INVALID",

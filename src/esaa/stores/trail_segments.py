@@ -17,6 +17,7 @@ from esaa.errors import StoreError, UsageError
 
 Kind = Literal["jsonl", "jsonl.zst", "json", "parquet"]
 KINDS: tuple[Kind, ...] = ("jsonl", "jsonl.zst", "json", "parquet")
+LINE_BYTES_MAX = 64 * 1024 * 1024
 SMALL_BYTES = 4 * 1024 * 1024
 """A segment up to this size is read whole; a larger one line by line."""
 
@@ -123,11 +124,17 @@ def _decompressed(path: Path) -> Iterator[bytes]:
             rest = b""
             while chunk := reader.read(1024 * 1024):
                 *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > LINE_BYTES_MAX:  # a few kilobytes can unpack to any size
+                    raise _damaged(path, f"a line of more than {LINE_BYTES_MAX} bytes")
                 yield from (line for line in lines if line.strip())
             if rest.strip():
                 yield rest
     except zstandard.ZstdError as error:
         raise StoreError("SEGMENT_DAMAGED", f"{path} does not decompress: {error}.", "Restore it.") from error
+
+
+def _damaged(path: Path, what: str) -> StoreError:
+    return StoreError("SEGMENT_DAMAGED", f"{path} holds {what}.", "Restore it.")
 
 
 def _from_parquet(path: Path) -> Iterator[bytes]:
