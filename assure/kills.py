@@ -23,7 +23,9 @@ import msgspec
 from assure.crash_recovery import Violation, config, findings, judge_feed, opened, parsed_once
 from assure.figure import Figure, Scope
 from esaa.errors import EsaaError
+from esaa.kernel.recorded import Recorded
 from esaa.open import open_checkpoints, open_feed
+from esaa.protocol.facts import Fact
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.workspace import Workspace
 from esaa.stores.disk import Disk
@@ -222,7 +224,7 @@ def _write_on(root: Path, number: int, cycle: int, said: int) -> NoReturn:
     os._exit(1)
 
 
-def _work(workspace: Workspace, number: int, cycle: int) -> Iterator[tuple[object, ...]]:
+def _work(workspace: Workspace, number: int, cycle: int) -> Iterator[tuple[Recorded[Fact], ...]]:
     actor = _ACTORS[number]
     for count in range(10_000):
         task_id = f"T-{1 + number}{cycle:03}{count:04}"

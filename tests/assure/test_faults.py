@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from assure.figure import Scope
 
 
 def test_calls_that_fail_end_cleanly(short_scope: Scope) -> None:
-    if faults.shutil.which("strace") is None:
+    if shutil.which("strace") is None:
         pytest.skip("strace is missing")
     calls, unclean = faults.measure(short_scope)
     assert calls.holds, calls.detail
@@ -24,7 +25,7 @@ def test_calls_that_fail_end_cleanly(short_scope: Scope) -> None:
 
 
 def test_missing_tool_is_no_figure(short_scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faults.shutil, "which", lambda name: None)
+    monkeypatch.setattr("assure.faults.shutil.which", lambda name: None)
     (figure,) = faults.measure(short_scope)
     assert not figure.holds
     assert "strace" in str(figure.detail["skipped"])
