@@ -65,13 +65,7 @@ def _loads_slowly(data: bytes) -> JsonValue:
         raise NotStrict("there is no JSON value")
     try:
         _refuse_quickly(text)
-        value: JsonValue = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
+        value: JsonValue = _SLOW.decode(text)
         _refuse_surrogates(text, value)
     except json.JSONDecodeError as error:
         raise NotStrict(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
@@ -83,7 +77,7 @@ def _loads_slowly(data: bytes) -> JsonValue:
 def _refuse_quickly(text: str) -> None:
     """Refuses what is no JSON in a tenth of the time, because nothing is called for each value."""
     try:
-        json.loads(text, parse_constant=_constant)
+        _QUICK.decode(text)
     except (json.JSONDecodeError, NotStrict):
         raise
     except ValueError:
@@ -129,3 +123,8 @@ def _refuse_depth(data: bytes, depth_max: int) -> None:
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > depth_max:
         raise NotStrict(f"the value is nested more than {depth_max} deep")
+
+
+# Made once: for short texts the making of a decoder is half of the work.
+_QUICK = json.JSONDecoder(parse_constant=_constant)
+_SLOW = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int)

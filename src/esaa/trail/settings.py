@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 
 from esaa.errors import ConfigError
+from esaa.kernel.ingest import SETTINGS, NotIngested, text_of, yaml_of
 from esaa.kernel.strict_yaml import NotStrictYaml, loads_yaml
 
 PartitionBy = Literal["date", "issue", "session"]
@@ -140,13 +141,11 @@ def read_settings(
 
 def _block(data: bytes, where: str) -> dict[str, Any]:
     try:
-        text = data.decode()
+        text = text_of(data, SETTINGS)
         # A file whose every line is commented out sets nothing, and is none to complain about.
         is_blank = all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines())
-        value = None if is_blank else loads_yaml(text)
-    except UnicodeDecodeError as error:
-        raise ConfigError("CONFIG_INVALID", f"{where} is not UTF-8: {error}.", "Save it as UTF-8.") from error
-    except NotStrictYaml as error:
+        value = None if is_blank else yaml_of(data, SETTINGS)
+    except NotIngested as error:
         raise ConfigError("CONFIG_INVALID", f"{where}: {error}.", "Mend the file.") from error
     if value is None:
         return {}

@@ -120,6 +120,8 @@ class TrailVocabulary:
         """The event of a line. Raises `MalformedLine` with JSONL_INVALID, EVENT_MISSING_FIELDS or SCHEMA_INVALID."""
         try:
             envelope = _DECODER.decode(line)
+            if not line.isascii():
+                line.decode()  # the metadata was passed over, and may be no text
         except _UNREADABLE as error:
             raise _malformed(line, str(error)) from None
         return Recorded(
