@@ -225,12 +225,17 @@ def _take_type(data: bytes) -> object:
     return parse_custom_type(ingest.json_of(data, ingest.EVENT_TYPE), "x")
 
 
+def _believes(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Every signature is taken for a good one: the forms are what is tried here."""
+    return True
+
+
 def _take_checkpoint(data: bytes) -> object:
     note = checkpoint.parse_note(data)
     key = checkpoint.parse_vkey(_vkey().decode())
     return (
         checkpoint.checkpoint_of(note),
-        checkpoint.signed_by(note, key, lambda *_: True),
+        checkpoint.signed_by(note, key, _believes),
         checkpoint.format_note(note),
     )
 

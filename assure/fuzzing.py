@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ def measure(scope: Scope) -> list[Figure]:
         return []
     chosen = [door for door in doors() if not scope.is_short or door.name in SHORT_DOORS]
     with ThreadPoolExecutor(1 if scope.is_short else os.cpu_count()) as pool:
-        found = list(pool.map(lambda door: fuzz(door, scope), chosen))
+        found = list(pool.map(partial(fuzz, scope=scope), chosen))
     bad = [one for one in found if one.complaint or not one.inputs]
     return [
         Figure(

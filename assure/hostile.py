@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -155,7 +155,7 @@ def _mutated_answers(count: int, seed: int) -> Answers:
 
 
 @contextmanager
-def _watched() -> Iterator[None]:
+def _watched() -> Generator[None, None, None]:
     """Ends a door that never answers, after so much time of the processor. Only where this is the main thread."""
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ def test_log_that_names_a_forbidden_path_writes_nothing_there(tmp_path: Path, pa
     digest = workspace.blobs.put(b"evil")
     workspace.state()
     fact = written(path=path, before_sha256=None, after_sha256=digest, bytes=4)
-    drafts = [Draft(actor="orchestrator", fact=fact), Draft(actor="orchestrator", fact=ViewMutated(target="roadmap"))]
+    drafts: list[Draft[Fact]] = [
+        Draft(actor="orchestrator", fact=fact),
+        Draft(actor="orchestrator", fact=ViewMutated(target="roadmap")),
+    ]
     workspace.log.append(drafts, Batch(ts="2026-01-05T09:00:00Z"))
     contract = (tmp_path / "project" / ".roadmap" / "RUNTIME_POLICY.yaml").read_bytes()
     before = everything_in(tmp_path)
@@ -102,7 +106,8 @@ def test_content_that_is_a_pipe_or_a_link_is_damage(tmp_path: Path) -> None:
     from esaa.errors import StoreError
 
     blobs = BlobStore(tmp_path / "blobs", Disk())
-    for number, put in enumerate((os.mkfifo, lambda path: path.symlink_to("/dev/zero"))):
+    puts: tuple[Callable[[Path], None], ...] = (os.mkfifo, lambda path: path.symlink_to("/dev/zero"))
+    for number, put in enumerate(puts):
         digest = sha256_hex(b"%d" % number)
         (tmp_path / "blobs" / digest[:2]).mkdir(parents=True)
         put(tmp_path / "blobs" / digest[:2] / digest)

@@ -118,7 +118,7 @@ def _check_rolled_back(workspace: Workspace, accept_shorter: bool) -> list[str]:
             "Restore the missing events; if the log was restored on purpose: `esaa doctor --accept-log`.",
             head.version + 1,
         )
-    detail = {"seen_seq": seen.version, "seen_leaf_hash": seen.leaf_hash, "found_seq": head.version}
+    detail: dict[str, object] = {"seen_seq": seen.version, "seen_leaf_hash": seen.leaf_hash, "found_seq": head.version}
     return _accept(workspace, what, detail)
 
 
@@ -148,6 +148,8 @@ def _publish_late(workspace: Workspace) -> list[str]:
     head = store.head()
     if place is not None and place.version >= head.version:
         return []
+    # What is followed here may have been appended by a process that was killed before it was durable.
+    store.sync()
     if place is not None and store.is_at(place):
         reader: JsonlStore[Fact] = JsonlStore(store.path, ProtocolVocabulary(), workspace.disk)
         late: Iterable[Recorded[Fact]] = reader.read(place)

@@ -181,7 +181,7 @@ def _finish_interrupted(store: TrailStore, name: str) -> None:
     if data is None:
         return
     try:
-        plan = msgspec.json.decode(data, type=dict[str, str | None])
+        plan: dict[str, str | None] = msgspec.json.decode(data, type=dict[str, str | None])
     except ValueError:
         plan = {"": None}
     if not all(_is_step(relative, new) for relative, new in plan.items()):
