@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Hashable, Mapping
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ from esaa.stores import contract_cache, contracts, views
 from esaa.stores.disk import Disk
 from esaa.stores.trail import TrailStream
 from esaa.trail import schema
+from tests.crash.disks import Killed
 from tests.crash.recording_disk import RecordingDisk, Step
 from tests.crash.stories import PUBLISHED, begin, go_on
 from tests.workspaces import MORNING
@@ -48,17 +49,21 @@ class Violation(Exception):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """The run as it goes where nothing fails: how it begins, its steps, and what it leads to."""
+    """The run as it goes where nothing fails: how it begins, its steps, and what it leads to.
+
+    Where a process was killed on the way and another one went on, `first` is the first step of the other one.
+    """
 
     start: dict[str, tuple[int, bytes]]
     start_dirs: set[str]
     steps: list[Step]
     log: bytes
     streams: dict[str, tuple[bytes, ...]]
+    first: int = 0
 
 
 @contextmanager
-def parsed_once(*, is_restarted: bool = True) -> Iterator[None]:
+def parsed_once(*, is_restarted: bool = True) -> Generator[None, None, None]:
     """Thousands of folders with the same contracts and types: each set is parsed once, each schema made once.
 
     Where the machine `is_restarted`, that is so before every question: nobody may be told that a hand changed what a
@@ -107,23 +112,29 @@ def prepare(folder: Path) -> None:
     open_feed(folder / PROJECT, config(folder)).begin()
 
 
-def record_run(folder: Path, start: Path | None = None, *, steps: int | None = None) -> Reference:
+def record_run(
+    folder: Path, start: Path | None = None, *, steps: int | None = None, killed_after: int | None = None
+) -> Reference:
     """Plays the run, or some steps of it, on a recording disk; every command that returns is noted as a promise.
 
-    `start` is a folder that was prepared; without one a new one is made.
+    `start` is a folder that was prepared; without one a new one is made. With `killed_after` a process is killed after
+    that step, and another one goes on from what it left.
     """
     if start is None:
         prepare(folder)
     else:
         shutil.copytree(start, folder)
-    disk = RecordingDisk(folder)
+    disk = RecordingDisk(folder, killed_after)
     with noting(disk):
+        if killed_after is not None:
+            with suppress(Killed):
+                asyncio.run(go_on(opened(folder, disk), steps=steps))
         report = asyncio.run(go_on(opened(folder, disk), steps=steps))
     if report.outcome != ("success" if steps is None else "paused"):
         raise Violation(f"the run ends in {report.outcome} though nothing fails")
     trail = open_trail(folder / PROJECT, config(folder))
     streams = {name: tuple(one.line for one in trail.store.stream(name).events()) for name in trail.store.names()}
-    return Reference(disk.start, disk.start_dirs, disk.steps, _log(folder), streams)
+    return Reference(disk.start, disk.start_dirs, disk.steps, _log(folder), streams, killed_after or 0)
 
 
 class Told(Protocol):
@@ -135,7 +146,7 @@ class Told(Protocol):
 
 
 @contextmanager
-def noting(told: Told) -> Iterator[None]:
+def noting(told: Told) -> Generator[None, None, None]:
     """Tells of every command that returned, and of every append to the trail."""
 
     def told_of_log(name: str) -> Any:

@@ -18,12 +18,17 @@ from pathlib import Path
 
 import msgspec
 
-from assure.crash_recovery import Reference, Violation, judge, parsed_once, record_run
+from assure.crash_recovery import Reference, Violation, judge, parsed_once, prepare, record_run
 from assure.figure import Figure, Scope
 from tests.crash.legal_states import CrashState, Medium
 
 _STATES_MIN = 50_000
 _PER_STEP = 110
+_KILLS = 40
+_PER_STEP_AFTER_KILL = 3
+_STEPS_AFTER_KILL = 80
+"""Besides: runs that are killed somewhere, from which so many steps of the next process are looked at."""
+_SHORT_KILLS = 2
 _SHORT_PER_STEP = 5
 _SHORT_STEPS = 5
 """The short form looks at every fifth step."""
@@ -46,12 +51,12 @@ def measure(scope: Scope) -> list[Figure]:
     """The states that were recovered, and those that broke a promise."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="esaa-crash-", dir=_memory(scope)) as folder, parsed_once():
-        reference = record_run(Path(folder) / "reference")
+        references = _references(Path(folder), scope)
         count = max(1, min(2, os.cpu_count() or 1))
         # Begun by fork: every process has the recording, and the same hash of the same bytes.
         context = multiprocessing.get_context("fork")
-        with context.Pool(count, initializer=_begin, initargs=(reference, Path(folder), scope)) as pool:
-            parts = pool.map(_judge_part, _shares(len(reference.steps), count * 8), chunksize=1)
+        with context.Pool(count, initializer=_begin, initargs=(references, Path(folder), scope)) as pool:
+            parts = pool.map(_judge_part, _shares(references, count * 8), chunksize=1)
     states = len({identity for part in parts for identity in part.identities})
     violations = [one for part in parts for one in part.violations]
     repairs: dict[str, int] = {}
@@ -60,7 +65,8 @@ def measure(scope: Scope) -> list[Figure]:
             repairs[name] = repairs.get(name, 0) + number
     least = 1 if scope.is_short else _STATES_MIN
     detail: dict[str, float | int | str] = {
-        "steps": len(reference.steps),
+        "steps": len(references[0].steps),
+        "runs": len(references),
         "judged": sum(part.judged for part in parts),
         "finished": sum(part.finished for part in parts),
         "seconds": round(time.monotonic() - started, 1),
@@ -79,22 +85,35 @@ def measure(scope: Scope) -> list[Figure]:
     ]
 
 
-_known: tuple[Reference, Path, Scope] | None = None
+def _references(folder: Path, scope: Scope) -> list[Reference]:
+    """A run on which nothing fails; and some whose process is killed on the way, so that another one rests on what the
+    first had not synced."""
+    prepare(folder / "start")
+    whole = record_run(folder / "whole", folder / "start")
+    kills = random.Random(scope.seed).sample(range(1, len(whole.steps)), _SHORT_KILLS if scope.is_short else _KILLS)
+    return [whole, *(record_run(folder / f"killed-{one}", folder / "start", killed_after=one) for one in sorted(kills))]
 
 
-def _begin(reference: Reference, folder: Path, scope: Scope) -> None:
+_known: tuple[list[Reference], Path, Scope] | None = None
+
+
+def _begin(references: list[Reference], folder: Path, scope: Scope) -> None:
     global _known  # noqa: PLW0603 - a process of the pool has one task
-    _known = reference, folder / str(os.getpid()), scope
+    _known = references, folder / str(os.getpid()), scope
 
 
-def _judge_part(share: range) -> _Part:
+def _judge_part(work: tuple[int, range]) -> _Part:
     assert _known is not None, "the pool has begun"
-    reference, folder, scope = _known
+    references, folder, scope = _known
+    number, share = work
+    reference = references[number]
     identities: dict[int, int] = {}
     violations: list[str] = []
     repairs: dict[str, int] = {}
     judged = finished = 0
     limit, every = (_SHORT_PER_STEP, _SHORT_STEPS) if scope.is_short else (_PER_STEP, 1)
+    if number:
+        limit, every = (2, 10) if scope.is_short else (_PER_STEP_AFTER_KILL, 1)
     for state in _states(reference, share, limit, scope.seed, every):
         identity = state.identity()
         # The same files again, after more had been promised: the promise is all that can be broken by it.
@@ -140,9 +159,14 @@ def _states(reference: Reference, share: range, limit: int, seed: int, every: in
             yield from medium.states(number, limit, random.Random(f"{seed} {number}"))
 
 
-def _shares(steps: int, count: int) -> list[range]:
-    size = -(-steps // count)
-    return [range(start, min(start + size, steps)) for start in range(0, steps, size)]
+def _shares(references: list[Reference], count: int) -> list[tuple[int, range]]:
+    """Who judges which steps of which run. After a kill it is the steps that follow soon that matter."""
+    shares: list[tuple[int, range]] = []
+    for number, reference in enumerate(references):
+        end = min(len(reference.steps), reference.first + _STEPS_AFTER_KILL) if number else len(reference.steps)
+        size = -(-len(references[0].steps) // count)
+        shares += [(number, range(start, min(start + size, end))) for start in range(reference.first, end, size)]
+    return shares
 
 
 def _named(reference: Reference, number: int) -> str:

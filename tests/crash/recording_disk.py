@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esaa.stores.disk import Disk
+from tests.crash.disks import Killed
 
 
 class Create(NamedTuple):
@@ -83,10 +84,14 @@ Step = Create | Write | Cut | Sync | MakeDir | Rename | Link | Unlink | SyncDir 
 
 
 class RecordingDisk(Disk):
-    """Keeps `steps`. Files are known by the number of their inode, so that renaming one does not make another of it."""
+    """Keeps `steps`. Files are known by the number of their inode, so that renaming one does not make another of it.
 
-    def __init__(self, root: Path) -> None:
+    After the step `dies_after` the process that uses it is killed, once; another one may go on with the same disk.
+    """
+
+    def __init__(self, root: Path, dies_after: int | None = None) -> None:
         self.root = root.resolve()
+        self.dies_after = dies_after
         self.steps: list[Step] = []
         self._nodes: dict[int, int] = {}
         self._numbers = count()
@@ -100,7 +105,7 @@ class RecordingDisk(Disk):
 
     def acknowledge(self, name: str, promise: Hashable) -> None:
         """Notes that somebody was told."""
-        self.steps.append(Acknowledge(name, promise))
+        self._take(Acknowledge(name, promise))
 
     def open(self, path: str | Path, flags: int, mode: int = 0o644, *, dir_fd: int | None = None) -> int:
         """Opens, and notes what that made or emptied."""
@@ -110,20 +115,20 @@ class RecordingDisk(Disk):
         if not self._is_inside(full):
             return fd
         if not existed:
-            self.steps.append(Create(self._shown(full), self._new_node(os.fstat(fd).st_ino)))
+            self._take(Create(self._shown(full), self._new_node(os.fstat(fd).st_ino)))
         elif flags & os.O_TRUNC:
-            self.steps.append(Cut(self._node(fd), 0))
+            self._take(Cut(self._node(fd), 0))
         return fd
 
     def write(self, fd: int, data: bytes) -> None:
         """Writes, and notes what and where."""
-        if self._is_inside(self._path_of(fd)):
-            status = os.fstat(fd)
-            # A file that is opened for appending is written to at its end, wherever the descriptor stands.
-            is_appending = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND
-            at = status.st_size if is_appending else os.lseek(fd, 0, os.SEEK_CUR)
-            self.steps.append(Write(self._node(fd), at, bytes(data)))
+        is_inside = self._is_inside(self._path_of(fd))
+        # A file that is opened for appending is written to at its end, wherever the descriptor stands.
+        is_appending = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND
+        at = os.fstat(fd).st_size if is_appending else os.lseek(fd, 0, os.SEEK_CUR) if is_inside else 0
         super().write(fd, data)
+        if is_inside:
+            self._take(Write(self._node(fd), at, bytes(data)))
 
     def fdatasync(self, fd: int) -> None:
         """Notes it. The folder is thrown away, so nothing is really synced."""
@@ -137,42 +142,49 @@ class RecordingDisk(Disk):
         """Renames, and notes it."""
         step = Rename(self._shown(self._full(source, source_dir)), self._shown(self._full(target, target_dir)))
         super().rename(source, target, source_dir=source_dir, target_dir=target_dir)
-        self.steps.append(step)
+        self._take(step)
 
     def link(self, source: Path, target: Path) -> None:
         """Links, and notes it."""
         super().link(source, target)
-        self.steps.append(Link(self._shown(source), self._shown(target)))
+        self._take(Link(self._shown(source), self._shown(target)))
 
     def truncate(self, fd: int, size: int) -> None:
         """Cuts, and notes it."""
         super().truncate(fd, size)
-        self.steps.append(Cut(self._node(fd), size))
+        self._take(Cut(self._node(fd), size))
 
     def unlink(self, path: Path) -> None:
         """Removes, and notes it."""
         existed = os.path.lexists(path)
         super().unlink(path)
         if existed and self._is_inside(path):
-            self.steps.append(Unlink(self._shown(path)))
+            self._take(Unlink(self._shown(path)))
 
     def mkdir(self, path: Path, mode: int = 0o777) -> None:
         """Makes what is missing, and notes each."""
         if path.is_dir():
             return
         self.mkdir(path.parent, mode)
-        self.steps.append(MakeDir(self._shown(path)))
-        super().mkdir(path, mode)
+        path.mkdir(mode, exist_ok=True)
+        self._take(MakeDir(self._shown(path)))
+        self.sync_dir(path.parent)
 
     def make_dir(self, name: str, directory: int) -> None:
         """Makes, and notes it."""
-        self.steps.append(MakeDir(self._shown(self._full(name, directory))))
-        super().make_dir(name, directory)
+        os.mkdir(name, 0o755, dir_fd=directory)
+        self._take(MakeDir(self._shown(self._full(name, directory))))
+        self.fsync(directory)
 
     def _synced(self, fd: int) -> None:
         path = self._path_of(fd)
         if self._is_inside(path):
-            self.steps.append(SyncDir(self._shown(path)) if path.is_dir() else Sync(self._node(fd)))
+            self._take(SyncDir(self._shown(path)) if path.is_dir() else Sync(self._node(fd)))
+
+    def _take(self, step: Step) -> None:
+        self.steps.append(step)
+        if len(self.steps) == self.dies_after:
+            raise Killed
 
     def _node(self, fd: int) -> int:
         return self._nodes[os.fstat(fd).st_ino]

@@ -272,6 +272,19 @@ def test_read_model_that_a_power_cut_emptied_is_projected_again_and_nobody_is_bl
     assert actions(root)[-1] == "verify.fail"
 
 
+def test_batch_of_a_killed_process_is_made_durable_before_anything_rests_on_it(
+    batches: dict[str, LastBatch], tmp_path: Path
+) -> None:
+    root = tmp_path / "project"
+    decided_and_not_published(batches, root)
+    state_key(tmp_path / "config")
+    disk = CountingDisk()
+    with reopen(root, disk=disk).writing():
+        pass
+    assert disk.steps[:2] == ["fdatasync", "sync .roadmap"]
+    assert "rename a.txt" in disk.steps
+
+
 def test_file_that_someone_made_meanwhile_is_told_once_and_left_alone(
     batches: dict[str, LastBatch], tmp_path: Path
 ) -> None:

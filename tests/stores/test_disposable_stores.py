@@ -41,7 +41,8 @@ def test_blob_is_durable_with_its_directories_before_put_returns(tmp_path: Path)
     disk = CountingDisk()
     digest = BlobStore(tmp_path / "blobs", disk).put(b"hello")
     folders = ["mkdir", "mkdir", f"sync {tmp_path.name}", "sync blobs"]
-    assert disk.steps == [*folders, "open", "write", "fsync", f"rename {digest}", f"sync {digest[:2]}", "sync blobs"]
+    content = ["open", "write", "fsync", f"rename {digest}"]
+    assert disk.steps == [*folders, *content, f"sync {digest[:2]}", "sync blobs", f"sync {tmp_path.name}"]
 
 
 def test_storing_a_blob_again_costs_nothing(tmp_path: Path) -> None:
@@ -53,19 +54,33 @@ def test_storing_a_blob_again_costs_nothing(tmp_path: Path) -> None:
     assert len(disk.steps) == steps
 
 
+def test_blob_of_a_process_that_was_killed_is_made_durable_by_the_next_one(tmp_path: Path) -> None:
+    # Its content was synced before it got its name; its name and its directories may not have been.
+    digest = BlobStore(tmp_path / "blobs", CountingDisk()).put(b"hello")
+    disk = CountingDisk()
+    assert BlobStore(tmp_path / "blobs", disk).put(b"hello") == digest
+    assert disk.steps == [f"sync {digest[:2]}", "sync blobs", f"sync {tmp_path.name}"]
+    # Where that fails, nothing is acknowledged, and nothing that others rely on is removed.
+    for step in range(1, 4):
+        with pytest.raises(StoreError):
+            BlobStore(tmp_path / "blobs", FailingDisk(step, errno.EIO)).put(b"hello")
+        assert BlobStore(tmp_path / "blobs", Disk()).get(digest) == b"hello"
+
+
 def test_blob_that_failed_to_become_durable_is_stored_anew(tmp_path: Path) -> None:
     digest = sha256_hex(b"hello")
     whole = ["open", "write", "fsync", f"rename {digest}", f"sync {digest[:2]}", "sync blobs"]
-    for step in range(1, 10):
+    for step in range(1, 12):
         disk = FailingDisk(step, errno.EIO)
         blobs = BlobStore(tmp_path / str(step) / "blobs", disk)
+        whole = [*whole[:6], f"sync {step}"]
         (tmp_path / str(step)).mkdir()
         with pytest.raises(StoreError):
             blobs.put(b"hello")
         assert blobs.get(digest) is None
         done = len(disk.steps)
         blobs.put(b"hello")
-        assert disk.steps[done:][-6:] == whole, f"after a failure at step {step}"
+        assert disk.steps[done:][-len(whole) :] == whole, f"after a failure at step {step}"
         assert blobs.get(digest) == b"hello"
 
 

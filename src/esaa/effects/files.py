@@ -41,6 +41,7 @@ class Publisher:
         self._staging = staging
         self._blobs = blobs
         self._disk = disk
+        self._settled: set[str] = set()
 
     def publish(self, effects: list[FileEffect]) -> list[str]:
         """Brings the files to the state that the events say. Returns a finding for each that was left alone.
@@ -61,7 +62,7 @@ class Publisher:
             return f"{effect.event_id}: `{effect.path}` {refusal} and was not written"
         found = inspect(self._root, effect.path, bytes_max=_ANY_SIZE, want_content=False)
         if found.sha256 == effect.after_sha256:
-            return None
+            return self._settle(effect)
         if found.fault is not None:
             return f"{effect.event_id}: `{effect.path}` {found.fault} and was not written"
         if found.sha256 not in known:
@@ -80,11 +81,34 @@ class Publisher:
             raise storage_error(self._root / effect.path, error) from error
         return None
 
+    def _settle(self, effect: FileEffect) -> str | None:
+        """The file is there already: whoever put it there may have been killed before its name was durable."""
+        try:
+            self._settle_way(effect.path)
+            with parent_of(self._root, effect.path, create=None) as (directory, _):
+                self._disk.fsync(directory)
+        except UnsafePath as error:
+            return f"{effect.event_id}: `{effect.path}` {error.strerror} and was not written"
+        except OSError as error:
+            raise storage_error(self._root / effect.path, error) from error
+        return None
+
+    def _settle_way(self, path: str) -> None:
+        """Makes the directories on the way durable, once: another process may have made them and been killed."""
+        directories = path.split("/")[:-1]
+        for depth in range(1, len(directories) + 1):
+            way = "/".join(directories[:depth])
+            if way not in self._settled:
+                with parent_of(self._root, way, create=None) as (directory, _):
+                    self._disk.fsync(directory)
+                self._settled.add(way)
+
     def _replace(self, effect: FileEffect, content: bytes) -> None:
         self._disk.mkdir(self._staging)
         staged = self._staging / f"{_NO_NAME.sub('_', effect.event_id)[:64]}-{effect.after_sha256[:16]}"
         with parent_of(self._root, effect.path, create=self._disk) as (directory, name):
             mode = self._mode(directory, name)
+            self._settle_way(effect.path)
             # What a killed publication left behind would lend its mode.
             self._disk.unlink(staged)
             fd = self._disk.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)

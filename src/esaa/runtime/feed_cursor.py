@@ -12,9 +12,10 @@ from esaa.kernel.chain import leaf_hash
 from esaa.kernel.ingest import SMALL_STATE
 from esaa.stores.base import Head
 from esaa.stores.disk import Disk
-from esaa.stores.jsonl import storage_error
+from esaa.stores.jsonl import JsonlStore, storage_error
 from esaa.stores.outside import read_own
 from esaa.stores.trail import TrailStore
+from esaa.stores.trail_files import VOCABULARY
 from esaa.stores.trail_proofs import proofs_of
 from esaa.trail.event import GLOBAL, TrailEvent
 from esaa.trail.from_protocol import TRANSLATOR_VERSION
@@ -98,9 +99,13 @@ class Told:
     def read(self, stream: str, mark: Mark | None) -> None:
         """Reads a stream from a mark on; from its beginning without one, or where the stream is another one by now."""
         found = self._store.stream(stream)
-        head = found.tip().head
+        tip = found.tip()
+        head = tip.head
         if mark is not None and (head.version, head.leaf_hash) == (mark.sequence, mark.leaf_hash):
             return
+        # The next cursor rests on these events, and a feed that was killed may not have made them durable.
+        if tip.segment is not None and tip.segment.kind == "jsonl":
+            JsonlStore(tip.segment.path, VOCABULARY, self._store.disk).sync()
         first = 1
         if mark is not None and 0 < mark.sequence <= head.version:
             line = found.line_at(mark.sequence)

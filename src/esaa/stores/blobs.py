@@ -23,21 +23,31 @@ class BlobStore:
     def __init__(self, directory: Path, disk: Disk) -> None:
         self._directory = directory
         self._disk = disk
+        self._durable: set[str] = set()
 
     def put(self, content: bytes) -> str:
-        """Stores a content durably and returns its digest. Storing it again costs nothing."""
+        """Stores a content durably and returns its digest. Storing it again costs this object nothing."""
         digest = sha256_hex(content)
         path = self._path(digest)
-        if self._holds(path, len(content)):
+        is_there = self._holds(path, len(content))
+        if is_there and digest in self._durable:
             return digest
         try:
-            self._disk.mkdir(path.parent)
-            self._disk.replace_file(path, content, durable=True)
+            if is_there:
+                # Whoever put it there may have been killed before the names were durable; the content was by then.
+                self._disk.sync_dir(path.parent)
+            else:
+                self._disk.mkdir(path.parent)
+                self._disk.replace_file(path, content, durable=True)
             self._disk.sync_dir(self._directory)
+            if not self._durable:
+                self._disk.sync_dir(self._directory.parent)
+            self._durable.add(digest)
         except OSError as error:
             # What may not be durable must not be found there by the next `put`.
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+            if not is_there:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
             raise storage_error(path, error) from error
         return digest
 

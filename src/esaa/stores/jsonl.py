@@ -192,6 +192,19 @@ class JsonlStore(Generic[F]):
         self._head = msgspec.structs.replace(head, offset=head.offset + missing_feed)
         return tuple(written)
 
+    def sync(self) -> None:
+        """Makes durable what is there: whoever appended it may have been killed before that. Raises `StoreError`."""
+        try:
+            fd = self._disk.open(self._path, os.O_WRONLY | os.O_NOFOLLOW)
+            try:
+                self._disk.fdatasync(fd)
+            finally:
+                os.close(fd)
+            self._disk.sync_dir(self._path.parent)
+        except OSError as error:
+            self._poisoned = True
+            raise storage_error(self._path, error) from error
+
     def cut(self, size: int) -> None:
         """Cuts the file back to `size` bytes, durably. Only `stores.recovery` may ask for it."""
         fd = self._disk.open(self._path, os.O_WRONLY | os.O_NOFOLLOW)
