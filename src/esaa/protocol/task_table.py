@@ -6,7 +6,7 @@ one task of a hundred thousand decodes one, and a projection hash costs hashing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -155,38 +155,50 @@ class TaskTable:
         """
         if keep:
             for ordinal, cached in enumerate(self._pretty):
-                text = pretty_tasks([self._tasks[ordinal]]) if cached is None else cached
-                self._pretty[ordinal] = text
-                yield text
+                kept = pretty_tasks([self._tasks[ordinal]]) if cached is None else cached
+                self._pretty[ordinal] = kept
+                yield kept
             return
         for start in range(0, len(self._tasks), _RUN):
-            yield pretty_tasks([self._at(ordinal) for ordinal in range(start, min(start + _RUN, len(self._tasks)))])
+            run = range(start, min(start + _RUN, len(self._tasks)))
+            texts = [text for ordinal in run if (text := self._pretty[ordinal]) is not None]
+            if len(texts) == len(run):
+                yield _BETWEEN.join(texts)
+            else:
+                yield pretty_tasks([self._at(ordinal) for ordinal in run])
 
     def dump(self) -> list[bytes]:
         """The table as sections of a snapshot. `load` is the inverse."""
         canonical_texts, pretty_texts = self.canonical_texts(), list(self.pretty_texts())
-        columns = {
-            "ids": list(self._index),
-            "canonical_sizes": [len(text) for text in canonical_texts],
-            "pretty_sizes": [len(text) for text in pretty_texts],
-            "by_status": self.by_status,
-            "by_kind": self.by_kind,
-            "unfinished": list(self.unfinished),
-        }
+        columns = self._columns([len(text) for text in canonical_texts], [len(text) for text in pretty_texts])
         return [msgspec.json.encode(columns), b"".join(canonical_texts), b"".join(pretty_texts)]
 
-    def dump_pretty(self) -> list[bytes]:
-        """As `dump`, without the canonical texts, which can be made again: half as large."""
-        pretty_texts = list(self.pretty_texts())
-        columns = {
-            "ids": list(self._index),
-            "canonical_sizes": [],
-            "pretty_sizes": [len(text) for text in pretty_texts],
-            "by_status": self.by_status,
-            "by_kind": self.by_kind,
-            "unfinished": list(self.unfinished),
-        }
-        return [msgspec.json.encode(columns), b"", b"".join(pretty_texts)]
+    def stream(self) -> Iterator[Iterator[bytes]]:
+        """The table as sections, each in pieces, to be taken in their order: canonical texts, pretty texts, columns.
+
+        As `dump`, but in little memory, and no text is kept that was not kept before.
+        """
+        canonical_sizes: list[int] = []
+        pretty_sizes: list[int] = []
+        yield self._measured(lambda ordinal: self._canonical[ordinal] or canonical(self._at(ordinal)), canonical_sizes)
+        yield self._measured(lambda ordinal: self._pretty[ordinal] or pretty_tasks([self._at(ordinal)]), pretty_sizes)
+        yield iter([msgspec.json.encode(self._columns(canonical_sizes, pretty_sizes))])
+
+    def _measured(self, text_of: Callable[[int], bytes], sizes: list[int]) -> Iterator[bytes]:
+        for start in range(0, len(self._tasks), _RUN):
+            texts = [text_of(ordinal) for ordinal in range(start, min(start + _RUN, len(self._tasks)))]
+            sizes.extend(map(len, texts))
+            yield b"".join(texts)
+
+    def _columns(self, canonical_sizes: list[int], pretty_sizes: list[int]) -> _Columns:
+        return _Columns(
+            ids=list(self._index),
+            canonical_sizes=canonical_sizes,
+            pretty_sizes=pretty_sizes,
+            by_status=self.by_status,
+            by_kind=self.by_kind,
+            unfinished=list(self.unfinished),
+        )
 
     @classmethod
     def load(cls, sections: list[memoryview]) -> TaskTable:
@@ -195,10 +207,8 @@ class TaskTable:
         table = cls()
         table._index = {task_id: ordinal for ordinal, task_id in enumerate(columns.ids)}
         table._tasks = [None] * len(columns.ids)
-        table._canonical = [None] * len(columns.ids)
-        if columns.canonical_sizes:
-            table._canonical = _slices(bytes(sections[1]), columns.canonical_sizes)
-        table._pretty = _slices(bytes(sections[2]), columns.pretty_sizes)
+        table._canonical = _slices(sections[1], columns.canonical_sizes)
+        table._pretty = _slices(sections[2], columns.pretty_sizes)
         table.by_status = columns.by_status
         table.by_kind = columns.by_kind
         table.unfinished = dict.fromkeys(columns.unfinished)
@@ -258,13 +268,14 @@ def pretty_tasks(tasks: Sequence[Task | None]) -> bytes:
 
 _LEAD = len(b'{\n  "t": [\n    ')
 _TRAIL = b"\n  ]\n}"
+_BETWEEN = b",\n    "
 _RUN = 256
 
 
-def _slices(blob: bytes, sizes: list[int]) -> list[bytes | None]:
+def _slices(blob: memoryview, sizes: list[int]) -> list[bytes | None]:
     slices: list[bytes | None] = []
     at = 0
     for size in sizes:
-        slices.append(blob[at : at + size])
+        slices.append(bytes(blob[at : at + size]))
         at += size
     return slices

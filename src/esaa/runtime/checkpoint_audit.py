@@ -168,14 +168,13 @@ class CheckpointAudit:
         """True where the tree of the log has to be computed at all."""
         return bool(self._read) or self.origin is not None
 
-    def covers(self, size: int, head: TreeHead) -> bool:
-        """True where a checkpoint that is signed by a trusted key says that this is the head at this size, or covers
-        more: then the tail has to lead to what it says, which `judge` finds out."""
-        return any(
-            one.signers
-            and (one.checkpoint.size > size or (one.checkpoint.size, one.checkpoint.root) == (size, head.root))
-            for one in self._read
-        )
+    def covers(self, events: int, heads: Mapping[int, TreeHead]) -> bool:
+        """True where a checkpoint that is signed by a trusted key says what these heads of a log say.
+
+        One that covers more than these `events` may: the tail has to lead to what it says, which `judge` finds out.
+        """
+        trusted = [one.checkpoint for one in self._read if one.signers]
+        return any(one.size > events or _agrees(one, heads) for one in trusted)
 
     def judge(self, heads: Mapping[int, TreeHead], events: int, first: int = 0) -> Judgement:
         """Compares every checkpoint with the log, which has `events` leaves and these heads at `sizes`.

@@ -6,7 +6,9 @@ Used for the plain question; whoever asks for everything (`--strict`, `--all`) g
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -72,7 +74,9 @@ class Prefix:
     def resume(self, audit: LogAudit) -> None:
         """Puts an audit where the verified prefix ended."""
         header = msgspec.json.decode(self._sections[1], type=Header)
-        audit.resume(State(header, TaskTable.load(list(self._sections[2:]))), self.remembered.gathered)
+        canonical_texts, pretty_texts, columns = self._sections[2:]
+        tasks = TaskTable.load([columns, canonical_texts, pretty_texts])
+        audit.resume(State(header, tasks), self.remembered.gathered)
 
     def is_all_there_is(self, log: Path, roadmap: Path | None) -> bool:
         """True where nothing was appended since, and the read models are those that were compared with the state."""
@@ -103,7 +107,7 @@ def known_prefix(checkpoints: CheckpointAudit, roadmap: Path, log: Path) -> Pref
         return None
     place = found.place
     is_known = all(size in place.heads for size in checkpoints.sizes if size <= place.events)
-    return found if is_known and checkpoints.covers(place.events, place.heads[place.events]) else None
+    return found if is_known and checkpoints.covers(place.events, place.heads) else None
 
 
 def keep(
@@ -116,12 +120,12 @@ def keep(
     size: int,
     prefix: Prefix | None,
 ) -> None:
-    """Remembers a verification that found nothing at all in a long log of our own, all of which is signed."""
+    """Remembers a verification that found nothing at all in a long log of our own that is signed, as far as it is."""
     events, lines = checked.lines.events, checked.lines
     known = 0 if prefix is None else prefix.place.events
     is_worth_it = size >= REMEMBERED_FROM_BYTES and events - known > known // _WORTH_ONE_IN
     is_plain = lines.lines == events and lines.chained_from in (1, 2)
-    if not is_worth_it or not is_plain or findings or trust.signed_through != events:
+    if not is_worth_it or not is_plain or findings or trust.signed_through is None:
         return
     if roadmap is None or checkpoints.origin is None or checkpoints.verified is None or lines.leaf_hash is None:
         return
@@ -145,9 +149,8 @@ def keep(
         projection_hash_sha256=projection_hash(audit.state),
         read_models=read_model_digests(roadmap),
     )
-    header = msgspec.json.encode(audit.state.header)
-    sections = [msgspec.json.encode(remembered), header, *audit.state.tasks.dump_pretty()]
-    checkpoints.verified.save(checkpoints.origin, sections)
+    first = [msgspec.json.encode(remembered)], [msgspec.json.encode(audit.state.header)]
+    checkpoints.verified.save(checkpoints.origin, chain(first, audit.state.tasks.stream()))
 
 
 def _remembered_prefix(store: VerifiedStore, origin: str, roadmap: Path, log: Path) -> Prefix | None:
@@ -183,5 +186,6 @@ def read_model_digests(roadmap: Path) -> dict[str, str]:
     for name in VIEW_NAMES:
         path = roadmap / name
         if path.is_file():
-            found[name] = sha256_hex(path.read_bytes())
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found

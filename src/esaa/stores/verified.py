@@ -10,7 +10,8 @@ import contextlib
 import hashlib
 import hmac
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -66,7 +67,12 @@ def has_digests(path: Path, size: int, digests: Sequence[str]) -> bool:
         return False
     with ThreadPoolExecutor(max_workers=2) as pool:
         places = zip(count(0, _PIECE), digests, strict=False)
-        return all(pool.map(lambda one: _digest(path, one[0], min(_PIECE, size - one[0])) == one[1], places))
+
+        def holds(place: tuple[int, str]) -> bool:
+            start, digest = place
+            return _digest(path, start, min(_PIECE, size - start)) == digest
+
+        return all(pool.map(holds, places))
 
 
 class VerifiedStore:
@@ -84,44 +90,61 @@ class VerifiedStore:
             data = self._path(origin).read_bytes()
         except OSError:
             return None
-        start = len(_MAGIC) + _MAC_BYTES
-        if secret is None or len(data) < start + 4 or not data.startswith(_MAGIC):
+        if secret is None or len(data) < len(_MAGIC) + 4 + _MAC_BYTES or not data.startswith(_MAGIC):
             return None
         view = memoryview(data)
-        body = view[start:]
-        if not hmac.compare_digest(bytes(view[len(_MAGIC) : start]), _mac(secret, origin, [body])):
+        body = view[:-_MAC_BYTES]
+        if not hmac.compare_digest(bytes(view[-_MAC_BYTES:]), _seal(secret, origin, hashlib.sha256(body).digest())):
             return None
-        number = int.from_bytes(body[:4], "big")
+        number = int.from_bytes(body[-4:], "big")
+        table = body[-4 - 8 * number : -4]
         sections: list[memoryview] = []
-        at = 4 + 8 * number
+        at = len(_MAGIC)
         for index in range(number):
-            size = int.from_bytes(body[4 + 8 * index : 12 + 8 * index], "big")
+            size = int.from_bytes(table[8 * index : 8 * index + 8], "big")
             sections.append(body[at : at + size])
             at += size
         return sections
 
-    def save(self, origin: str, sections: Sequence[bytes]) -> None:
-        """Replaces what is kept. A failure is no error: the next verification is only as long as the first."""
+    def save(self, origin: str, sections: Iterable[Iterable[bytes]]) -> None:
+        """Replaces what is kept by sections that come in pieces, each of which is let go when it is written.
+
+        A failure is no error: the next verification is only as long as the first.
+        """
         secret = state_key(self._config_dir, self._disk)
         if secret is None:
             return
-        sizes = b"".join(len(section).to_bytes(8, "big") for section in sections)
-        head = len(sections).to_bytes(4, "big") + sizes
         path = self._path(origin)
-        data = b"".join([_MAGIC, _mac(secret, origin, [head, *sections]), head, *sections])
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         with contextlib.suppress(OSError):
             self._disk.mkdir(self._folder, 0o700)
-            self._disk.replace_file(path, data, durable=False, mode=0o600)
+            fd = self._disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            try:
+                self._write(fd, secret, origin, sections)
+            finally:
+                os.close(fd)
+            self._disk.rename(str(temporary), str(path))
+
+    def _write(self, fd: int, secret: bytes, origin: str, sections: Iterable[Iterable[bytes]]) -> None:
+        digest = hashlib.sha256(_MAGIC)
+        self._disk.write(fd, _MAGIC)
+        sizes: list[int] = []
+        for section in sections:
+            sizes.append(0)
+            for piece in section:
+                sizes[-1] += len(piece)
+                digest.update(piece)
+                self._disk.write(fd, piece)
+        table = b"".join(size.to_bytes(8, "big") for size in sizes) + len(sizes).to_bytes(4, "big")
+        digest.update(table)
+        self._disk.write(fd, table + _seal(secret, origin, digest.digest()))
 
     def _path(self, origin: str) -> Path:
         return self._folder / origin.replace("/", "+")
 
 
-def _mac(secret: bytes, origin: str, parts: Sequence[bytes | memoryview]) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return hmac.digest(secret, b"verified\n" + origin.encode() + b"\n" + digest.digest(), "sha256")
+def _seal(secret: bytes, origin: str, digest: bytes) -> bytes:
+    return hmac.digest(secret, b"verified\n" + origin.encode() + b"\n" + digest, "sha256")
 
 
 def _digest(path: Path, start: int, size: int) -> str:
