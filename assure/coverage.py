@@ -16,9 +16,9 @@ from typing import Any
 from assure.figure import Figure, Scope
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("kernel", "contracts", "protocol", "history", "audit", "trail")
+PACKAGES = ("kernel", "contracts", "redaction", "protocol", "history", "audit", "trail")
 SUITES = (
-    ("tests/kernel", "tests/contracts", "tests/protocol", "tests/history", "tests/properties"),
+    ("tests/kernel", "tests/contracts", "tests/redaction", "tests/protocol", "tests/history", "tests/properties"),
     ("tests/audit", "tests/trail", "tests/runtime/test_audit_report.py", "tests/runtime/test_audit_check.py"),
 )
 """The tests whose coverage counts, in two halves that run side by side; reports are made by `runtime`, and so tested

@@ -21,6 +21,7 @@ import msgspec
 from assure.crash_recovery import Reference, Violation, judge, parsed_once, prepare, record_run
 from assure.figure import Figure, Scope
 from tests.crash.legal_states import CrashState, Medium
+from tests.crash.recording_disk import Write
 
 _STATES_MIN = 50_000
 _PER_STEP = 110
@@ -29,9 +30,10 @@ _PER_STEP_AFTER_KILL = 3
 _STEPS_AFTER_KILL = 80
 """Besides: runs that are killed somewhere, from which so many steps of the next process are looked at."""
 _SHORT_KILLS = 2
-_SHORT_PER_STEP = 5
-_SHORT_STEPS = 5
-"""The short form looks at every fifth step."""
+_SHORT_PER_STEP = 8
+_SHORT_STEPS = 15
+_SHORT_WRITES = 3
+"""The short form looks at every fifteenth step, and at every third write: what is torn is torn there."""
 _FINISHED_EVERY = 300
 _SHORT_FINISHED_EVERY = 20
 """Of so many states one is not only recovered: the run goes on from it to its end."""
@@ -111,10 +113,10 @@ def _judge_part(work: tuple[int, range]) -> _Part:
     violations: list[str] = []
     repairs: dict[str, int] = {}
     judged = finished = 0
-    limit, every = (_SHORT_PER_STEP, _SHORT_STEPS) if scope.is_short else (_PER_STEP, 1)
+    limit = _SHORT_PER_STEP if scope.is_short else _PER_STEP
     if number:
-        limit, every = (2, 10) if scope.is_short else (_PER_STEP_AFTER_KILL, 1)
-    for state in _states(reference, share, limit, scope.seed, every):
+        limit = 2 if scope.is_short else _PER_STEP_AFTER_KILL
+    for state in _states(reference, share, limit, scope):
         identity = state.identity()
         # The same files again, after more had been promised: the promise is all that can be broken by it.
         if identities.get(identity) == hash(frozenset(state.promises.items())):
@@ -151,12 +153,16 @@ def lay_out(state: CrashState, root: Path) -> None:
             os.close(fd)
 
 
-def _states(reference: Reference, share: range, limit: int, seed: int, every: int = 1) -> Iterator[CrashState]:
+def _states(reference: Reference, share: range, limit: int, scope: Scope) -> Iterator[CrashState]:
     medium = Medium(reference.start, reference.start_dirs)
+    seen = {True: 0, False: 0}
     for number, step in enumerate(reference.steps[: share.stop]):
         medium.take(step)
-        if number in share and number % every == 0:
-            yield from medium.states(number, limit, random.Random(f"{seed} {number}"))
+        is_write = isinstance(step, Write)
+        every = (_SHORT_WRITES if is_write else _SHORT_STEPS) if scope.is_short else 1
+        if number in share and seen[is_write] % every == 0:
+            yield from medium.states(number, limit, random.Random(f"{scope.seed} {number}"))
+        seen[is_write] += 1
 
 
 def _shares(references: list[Reference], count: int) -> list[tuple[int, range]]:

@@ -201,7 +201,37 @@ class Bench:
                 bar=1,
                 detail={"peak_mib": full.peak_bytes / _MIB, "allowed_mib": allowed / _MIB},
             ),
+            self._again(root, log, repeats),
         ]
+
+    def _again(self, root: Path, log: Path, repeats: int) -> Figure:
+        """The same log, signed and verified on this machine before, to which something has come since."""
+        for line in (["key", "create"], ["checkpoint"]):
+            self._esaa(root, *line)
+        signed = self._esaa(root, "verify")
+        unchanged = medians([self._esaa(root, "verify") for _ in range(repeats)])
+        self._esaa(root, "task", "create", "T-NEW", "--kind", "impl", "--title", "New", "--output", "src/new.py")
+        sums: list[Sample] = []
+        ours: list[Sample] = []
+        for _ in range(repeats):
+            sums.append(run(["sha256sum", str(log)]))
+            ours.append(self._esaa(root, "verify"))
+        ratios = sorted(mine.wall_s / theirs.wall_s for mine, theirs in zip(ours, sums, strict=True))
+        return Figure(
+            name="verify again: wall with a new tail behind 1,000,000 signed events / sha256sum",
+            ratio=ratios[len(ratios) // 2],
+            bar=1,
+            detail={
+                "first_wall_s": signed.wall_s,
+                "first_peak_mib": signed.peak_bytes / _MIB,
+                "unchanged_wall_s": unchanged.wall_s,
+                "again_wall_s": medians(ours).wall_s,
+                "again_cpu_s": medians(ours).cpu_s,
+                "again_peak_mib": medians(ours).peak_bytes / _MIB,
+                "sha256sum_wall_s": medians(sums).wall_s,
+                "ratios": " ".join(f"{ratio:.2f}" for ratio in ratios),
+            },
+        )
 
     def _workspace(self, events: int, *, open_tasks: int) -> Path:
         root = self._scratch / f"workspace-{events}"

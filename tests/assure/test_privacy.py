@@ -14,8 +14,8 @@ from assure import privacy
 from assure.byte_search import places
 from assure.figure import Scope
 from assure.planted import FORMS, MARK, planted
+from esaa.redaction import redact
 from esaa.stores.erasables import ErasableStore
-from esaa.trail import redaction
 
 
 def test_no_secret_and_no_erased_value_is_on_the_disk(short_scope: Scope) -> None:
@@ -24,7 +24,7 @@ def test_no_secret_and_no_erased_value_is_on_the_disk(short_scope: Scope) -> Non
 
 
 def test_secrets_that_are_not_taken_out_are_found(short_scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "is_suspicious", lambda text: False)
+    monkeypatch.setattr(redact, "is_suspicious", lambda text: False)
     figure = privacy.secrets_on_disk(short_scope, random.Random(1))
     assert not figure.holds
     assert figure.value > 100
@@ -41,7 +41,7 @@ def test_every_form_of_secret_is_recognised_and_marked() -> None:
     for _ in range(5 * len(FORMS)):
         own, form, text = next(supply)
         assert [match.decode().lower() for match in MARK.findall(text.encode())] == [own], form
-        assert not MARK.search(redaction.redact_text(text)[0].encode()), form
+        assert not MARK.search(redact.redact_text(text)[0].encode()), form
 
 
 def test_search_looks_into_everything(tmp_path: Path) -> None:

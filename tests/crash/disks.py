@@ -21,20 +21,25 @@ class CountingDisk(Disk):
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self._opened: dict[int, str] = {}
 
     def open(self, path: str | Path, flags: int, mode: int = 0o644, *, dir_fd: int | None = None) -> int:
         """One opening that may make a file or empty it; any other is no step."""
         if not flags & (os.O_CREAT | os.O_TRUNC):
-            return super().open(path, flags, mode, dir_fd=dir_fd)
+            fd = super().open(path, flags, mode, dir_fd=dir_fd)
+            self._opened[fd] = _meant(Path(path).name)
+            return fd
         opened: list[int] = []
         really = super().open
-        self._step("open", lambda: opened.append(really(path, flags, mode, dir_fd=dir_fd)))
+        name = _meant(Path(path).name)
+        self._step(f"open {name}", lambda: opened.append(really(path, flags, mode, dir_fd=dir_fd)))
+        self._opened[opened[0]] = name
         return opened[0]
 
     def write(self, fd: int, data: bytes) -> None:
         """One write."""
         write = super().write
-        self._step("write", lambda: write(fd, data), torn=lambda: _half(fd, data))
+        self._step(f"write {self._opened.get(fd, '')}", lambda: write(fd, data), torn=lambda: _half(fd, data))
 
     def fdatasync(self, fd: int) -> None:
         """One sync of a file's data."""
@@ -99,7 +104,7 @@ class FailingDisk(CountingDisk):
 
     def _perform(self, number: int, perform: Callable[[], None], torn: Callable[[], None]) -> None:
         if number == self._at:
-            if self.steps[-1] == "write":
+            if self.steps[-1].startswith("write"):
                 torn()
             raise OSError(self._errno, os.strerror(self._errno))
         perform()
@@ -122,6 +127,11 @@ class DeadlyDisk(CountingDisk):
         if number == self._at and self._death == "torn":
             torn()
         raise Killed
+
+
+def _meant(name: str) -> str:
+    """The file that a temporary one (`.NAME.PID.THREAD.tmp`) becomes."""
+    return name[1:].rsplit(".", 3)[0] if name.endswith(".tmp") else name
 
 
 def _half(fd: int, data: bytes) -> None:

@@ -61,6 +61,7 @@ class Medium:
         self._waiting: list[Names] = []
         self._unsynced: dict[int, list[Write | Cut]] = {}
         self._variants: dict[int, list[bytes]] = {}
+        self._written_last: int | None = None
         self.promises: dict[str, Hashable] = {}
 
     def take(self, step: Step) -> None:
@@ -70,6 +71,7 @@ class Medium:
                 self.promises[name] = promise
             case Write(node) | Cut(node):
                 self._unsynced.setdefault(node, []).append(step)
+                self._written_last = node
                 self._variants.pop(node, None)
             case Sync(node):
                 self._bytes[node] = self._newest(node)
@@ -108,7 +110,10 @@ class Medium:
                 variants = self._variants_of(node)
                 variants = chance.sample(variants, min(len(variants), 3)) if number else variants
                 singles += [(number, is_new, node, data) for data in variants for is_new in (True, False)]
-        for number, is_new, node, data in chance.sample(singles, min(len(singles), limit)):
+        # What was written last may be the log, and there are many read models that nobody syncs: it comes first.
+        fresh = [one for one in singles if one[2] == self._written_last]
+        drawn = chance.sample(fresh, min(len(fresh), limit // 2)) + chance.sample(singles, min(len(singles), limit))
+        for number, is_new, node, data in drawn:
             names, dirs = layouts[number]
             others = {one: self._newest(one) for one in names.values() if one in self._unsynced} if is_new else {}
             yield self._files(names, others | {node: data}), dirs

@@ -20,7 +20,8 @@ from esaa.kernel.chain import leaf_hash
 from esaa.kernel.commitment import commit
 from esaa.kernel.erasable import PLACEHOLDER, Erasable
 from esaa.kernel.recorded import Recorded
-from esaa.trail.event import Actor, GateFinding, Origin, Redaction, Source, TrailEvent, Witnessed
+from esaa.redaction.note import Redaction
+from esaa.trail.event import Actor, GateFinding, Origin, Source, TrailEvent, Witnessed
 from esaa.trail.evolve import PROJECTION_VERSION, evolve
 from esaa.trail.intake import trail_time
 from esaa.trail.registry import TRAIL_TYPES

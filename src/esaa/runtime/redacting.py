@@ -23,7 +23,7 @@ from esaa.protocol.result import Refused
 from esaa.protocol.settle import Settlement
 
 if TYPE_CHECKING:
-    from esaa.trail.event import Redaction
+    from esaa.redaction.note import Redaction
 
 LOOKED_AT_MAX = 1024 * 1024
 """So many bytes of a file are looked at for secrets."""
@@ -58,7 +58,7 @@ def guarded(
 
 def refuse_secret_id(command_id: str) -> None:
     """Raises `UsageError` for the id of a command that looks like a secret: it stays in the log."""
-    from esaa.trail.redaction import redact_text
+    from esaa.redaction.redact import redact_text
 
     if redact_text(command_id)[1]:
         raise UsageError(
@@ -68,7 +68,7 @@ def refuse_secret_id(command_id: str) -> None:
 
 def without_secrets(settlement: Settlement) -> Settlement:
     """The settlement with its texts redacted, and a warning for each secret that was in them, or is in a file."""
-    from esaa.trail.redaction import redact_text  # here: who only reads pays for no patterns
+    from esaa.redaction.redact import redact_text  # here: who only reads pays for no patterns
 
     redacted = [_redacted(draft) for draft in settlement.drafts]
     warnings = [
@@ -86,7 +86,7 @@ def without_secrets(settlement: Settlement) -> Settlement:
 def _redacted(draft: Draft[Fact]) -> tuple[Draft[Fact], tuple[Redaction, ...]]:
     if isinstance(draft.fact, FileWritten):
         return draft, ()
-    from esaa.trail.redaction import redact
+    from esaa.redaction.redact import redact
 
     clean, notes = redact(_encoded(draft.fact))
     if not notes:
@@ -97,7 +97,7 @@ def _redacted(draft: Draft[Fact]) -> tuple[Draft[Fact], tuple[Redaction, ...]]:
 
 def _secret_name(drafts: Iterable[Draft[Fact]]) -> str | None:
     """The kind of the secret that an id or a path of the drafts is, or None."""
-    from esaa.trail.redaction import redact
+    from esaa.redaction.redact import redact
 
     for draft in drafts:
         for note in redact(_encoded(draft.fact))[1]:
@@ -116,7 +116,7 @@ def _tell(drafts: list[Draft[Fact]], warnings: tuple[str, ...]) -> None:
 
 
 def _secrets_in_files(settlement: Settlement) -> Iterable[str]:
-    from esaa.trail.redaction import redact_text
+    from esaa.redaction.redact import redact_text
 
     for digest, content in settlement.contents.items():
         _, notes = redact_text(content[:LOOKED_AT_MAX].decode("utf-8", "replace"))

@@ -35,7 +35,7 @@ class UnknownActorFile:
 
     def note(self, command: Submit, settlement: Settlement, now: str) -> Settlement:
         """Keeps the detail. Where the settlement records an event, the event tells of all that were held back."""
-        from esaa.trail.redaction import redact_text  # here: hardly any workspace hears of strangers
+        from esaa.redaction.redact import redact_text  # here: hardly any workspace hears of strangers
 
         details = self._read()
         records = bool(settlement.drafts)

@@ -15,13 +15,13 @@ import msgspec
 from esaa.errors import CommandConflict, EventRefused, StoreError
 from esaa.kernel.commitment import SALT_BYTES
 from esaa.kernel.erasable import Erasable, Withheld, payload_of, withhold
+from esaa.redaction.redact import redact_text
 from esaa.runtime.trail import Trail
 from esaa.stores.erasables import ErasableStore
 from esaa.stores.subject_keys import SubjectKeys
 from esaa.trail.erasable import SUBJECT, ErasableFields, pointer_of
 from esaa.trail.event import GLOBAL, GateFinding, TrailEvent, stream_of
 from esaa.trail.intake import Prepared, Proposal
-from esaa.trail.redaction import redact_text
 from esaa.trail.wire import raw_metadata
 
 Status = Literal["HELD", "ERASED", "MISSING", "MISMATCH"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from esaa.kernel.erasable import Erasable
-from esaa.trail.event import Actor, GateFinding, Origin, Redaction, Source
+from esaa.redaction.note import Redaction
+from esaa.trail.event import Actor, GateFinding, Origin, Source
 from esaa.trail.facts.base import Data
 from esaa.trail.wire import ENVELOPE_REQUIRED
 

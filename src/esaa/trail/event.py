@@ -8,6 +8,7 @@ import msgspec
 
 from esaa.kernel.erasable import Erasable
 from esaa.kernel.recorded import Recorded
+from esaa.redaction.note import Redaction
 
 GLOBAL = "global"
 """The stream of events that belong to no issue."""
@@ -21,14 +22,6 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     type: ActorType
     id: str
     model: str | None = None
-
-
-class Redaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Secrets that were taken out before the event was written: the kind, the field, and how many."""
-
-    kind: str
-    path: str
-    count: int = 1
 
 
 class GateFinding(msgspec.Struct, frozen=True, kw_only=True, gc=False):

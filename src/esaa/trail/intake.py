@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from esaa.errors import EventRefused
 from esaa.kernel.canonical import compact
 from esaa.kernel.recorded import Draft
+from esaa.redaction.redact import redact, redact_text
 from esaa.trail.event import GLOBAL, Actor, GateFinding, Source, Witnessed
 from esaa.trail.facts.base import TrailFact
-from esaa.trail.redaction import redact, redact_text
 from esaa.trail.types import NAME, EventTypes
 
 METADATA_BYTES_MAX = 1024 * 1024

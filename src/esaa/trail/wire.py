@@ -14,7 +14,8 @@ from esaa.kernel.erasable import Erasable
 from esaa.kernel.recorded import Recorded
 from esaa.kernel.strict_json import NotStrict, loads_strict
 from esaa.kernel.vocabulary import MalformedLine
-from esaa.trail.event import Actor, GateFinding, Origin, Redaction, Source, TrailEvent, Witnessed
+from esaa.redaction.note import Redaction
+from esaa.trail.event import Actor, GateFinding, Origin, Source, TrailEvent, Witnessed
 
 ENVELOPE_REQUIRED = (
     "event_id",

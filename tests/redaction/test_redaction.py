@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esaa.kernel.canonical import compact
-from esaa.trail.event import Redaction
-from esaa.trail.redaction import KINDS, _clean, redact, redact_text
-from esaa.trail.secret_shapes import is_suspicious
+from esaa.redaction.note import Redaction
+from esaa.redaction.redact import KINDS, _clean, redact, redact_text
+from esaa.redaction.secret_shapes import is_suspicious
 from tests.properties.strategies import JSON
 from tests.trail.metadata_examples import EXAMPLES
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from esaa.trail.secret_names import EXACT, NAME, Span, any_case, is_placeholder, looks_random
+from esaa.redaction.secret_names import EXACT, NAME, Span, any_case, is_placeholder, looks_random
 
 _BLANK = "[ \t\u00a0]"
 _ALNUM = "[A-Za-z0-9]"

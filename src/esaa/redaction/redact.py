@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from esaa.kernel.canonical import compact
-from esaa.trail.event import Redaction
-from esaa.trail.secret_names import (
+from esaa.redaction.note import Redaction
+from esaa.redaction.secret_names import (
     NAME,
     Span,
     assigned_secrets,
@@ -23,7 +23,7 @@ from esaa.trail.secret_names import (
     kind_of_name,
     secrets_in_elements,
 )
-from esaa.trail.secret_shapes import FINDERS, is_suspicious
+from esaa.redaction.secret_shapes import FINDERS, is_suspicious
 
 KINDS: dict[str, str] = {
     "age_key": "secret keys of age (AGE-SECRET-KEY-1...)",
@@ -54,6 +54,7 @@ KINDS: dict[str, str] = {
     "url_password": "passwords, and long random user names, in addresses (scheme://user:password@host); curl -u",
 }
 """Every kind of secret, with what is recognised as one."""
+
 
 _PASSES_MAX = 8
 _NAME_MAX = 128  # A name decides by its end.
