@@ -21,6 +21,8 @@ class CountingDisk(Disk):
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.files: list[str] = []
+        """Of each step the file that it is about, by the name that it is to have; "" where that is not known."""
         self._opened: dict[int, str] = {}
 
     def open(self, path: str | Path, flags: int, mode: int = 0o644, *, dir_fd: int | None = None) -> int:
@@ -32,14 +34,14 @@ class CountingDisk(Disk):
         opened: list[int] = []
         really = super().open
         name = _meant(Path(path).name)
-        self._step(f"open {name}", lambda: opened.append(really(path, flags, mode, dir_fd=dir_fd)))
+        self._step("open", lambda: opened.append(really(path, flags, mode, dir_fd=dir_fd)), name)
         self._opened[opened[0]] = name
         return opened[0]
 
     def write(self, fd: int, data: bytes) -> None:
         """One write."""
         write = super().write
-        self._step(f"write {self._opened.get(fd, '')}", lambda: write(fd, data), torn=lambda: _half(fd, data))
+        self._step("write", lambda: write(fd, data), self._opened.get(fd, ""), torn=lambda: _half(fd, data))
 
     def fdatasync(self, fd: int) -> None:
         """One sync of a file's data."""
@@ -53,7 +55,9 @@ class CountingDisk(Disk):
         """One rename."""
         name = f"rename {Path(target).name}"
         rename = super().rename
-        self._step(name, lambda: rename(source, target, source_dir=source_dir, target_dir=target_dir))
+        self._step(
+            name, lambda: rename(source, target, source_dir=source_dir, target_dir=target_dir), Path(target).name
+        )
 
     def link(self, source: Path, target: Path) -> None:
         """One more name."""
@@ -86,8 +90,11 @@ class CountingDisk(Disk):
         """One sync of a directory."""
         self._step(f"sync {path.name}", lambda: None)
 
-    def _step(self, name: str, perform: Callable[[], None], torn: Callable[[], None] | None = None) -> None:
+    def _step(
+        self, name: str, perform: Callable[[], None], file: str = "", torn: Callable[[], None] | None = None
+    ) -> None:
         self.steps.append(name)
+        self.files.append(file)
         self._perform(len(self.steps), perform, torn or perform)
 
     def _perform(self, number: int, perform: Callable[[], None], torn: Callable[[], None]) -> None:
@@ -104,7 +111,7 @@ class FailingDisk(CountingDisk):
 
     def _perform(self, number: int, perform: Callable[[], None], torn: Callable[[], None]) -> None:
         if number == self._at:
-            if self.steps[-1].startswith("write"):
+            if self.steps[-1] == "write":
                 torn()
             raise OSError(self._errno, os.strerror(self._errno))
         perform()
