@@ -102,11 +102,7 @@ class _Nobody:
     def feed(self, event: dict[str, Any], line: int) -> None:
         """Sees a line."""
 
-    def foresees(self, line: bytes, leaf: str) -> bool:
-        """Foresees nothing."""
-        return False
-
-    def knows(self, line: bytes) -> bool:
+    def knows(self, run: bytes, links: Sequence[str]) -> bool:
         """Knows nothing."""
         return False
 

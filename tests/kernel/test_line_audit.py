@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from esaa.kernel import line_audit
 from esaa.kernel.chain import leaf_hash
-from esaa.kernel.line_audit import LineAudit, audit_lines
+from esaa.kernel.line_audit import LineAudit, LineAuditor, LineReader, audit_lines
 
 MAX = 1 << 20
 
@@ -27,11 +29,7 @@ class _Reader:
         assert isinstance(event, dict)
         self.seen.append(line)
 
-    def foresees(self, line: bytes, leaf: str) -> bool:
-        """Foresees nothing."""
-        return False
-
-    def knows(self, line: bytes) -> bool:
+    def knows(self, run: bytes, links: Sequence[str]) -> bool:
         """Knows nothing."""
         return False
 
@@ -40,23 +38,38 @@ class _Reader:
         self.seen.append(None)
 
 
-class _Clairvoyant(_Reader):
-    """Foresees and knows what it was told to, and notes what it is asked."""
+class _Knower(_Reader):
+    """Knows every run that is linked as it should be, but for lines that say `odd`; notes what it is asked."""
 
-    def __init__(self, foreseen: set[int], known: set[int]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.foreseen = foreseen
-        self.known = known
-        self.leaves: list[str] = []
+        self.asked: list[int] = []
+        self.known = 0
 
-    def foresees(self, line: bytes, leaf: str) -> bool:
-        """Foresees by the line's number."""
-        self.leaves.append(leaf)
-        return json.loads(line)["n"] in self.foreseen
+    def knows(self, run: bytes, links: Sequence[str]) -> bool:
+        """Knows a run as it stands."""
+        lines = run.splitlines()
+        self.asked.append(len(lines))
+        try:
+            values = [json.loads(line) for line in lines]
+        except ValueError:
+            return False
+        is_plain = lines == [json.dumps(value, separators=(",", ":")).encode() for value in values]
+        is_linked = is_plain and [value.get("prev_hash") for value in values] == links
+        is_known = is_linked and not any("odd" in value for value in values)
+        self.known += len(values) * is_known
+        return is_known
 
-    def knows(self, line: bytes) -> bool:
-        """Knows by the line's number."""
-        return json.loads(line)["n"] in self.known
+
+def _in_runs(lines: list[bytes], sizes: Sequence[int], reader: LineReader, line_bytes_max: int = MAX) -> LineAudit:
+    """The audit of lines in runs of these sizes, over and over."""
+    auditor = LineAuditor(line_bytes_max, reader)
+    rest, turn = list(lines), 0
+    while rest:
+        size = sizes[turn % len(sizes)]
+        run, rest, turn = rest[:size], rest[size:], turn + 1
+        auditor.run(b"".join(line + b"\n" for line in run))
+    return auditor.outcome()
 
 
 def _audit(lines: list[bytes], line_bytes_max: int = MAX) -> LineAudit:
@@ -76,6 +89,8 @@ def _chain(*bodies: dict[str, Any], separators: tuple[str, str] = (",", ":")) ->
 
 
 BODIES = [{"n": number, "x": 1.5} for number in range(6)]
+DAMAGES = ("edit", "link", "drop", "swap", "double", "blank", "broken", "space", "odd")
+LONG = [{"n": number, "x": 1.5} for number in range(200)]
 
 
 def test_chained_lines_have_no_finding_and_the_end_is_known() -> None:
@@ -96,35 +111,97 @@ def test_reader_sees_every_line_but_the_blank_ones_and_is_told_of_those_that_are
     assert (audit.lines, audit.events) == (6, 4)
 
 
-def test_what_the_reader_foresees_or_knows_is_not_fed_and_stays_a_link_of_the_chain() -> None:
-    lines = _chain(*BODIES)
-    reader = _Clairvoyant(foreseen={2, 3}, known={4})
+def test_what_the_reader_knows_is_not_fed_and_stays_a_link_of_the_chain() -> None:
+    lines = _chain(*LONG)
+    reader = _Knower()
 
-    audit = audit_lines(lines, MAX, reader)
+    audit = _in_runs(lines, [40], reader)
 
-    assert reader.seen == [1, 2, 6]
-    assert reader.leaves == [leaf_hash(line) for line in lines[1:5]], (
-        "asked from the first link on, with the leaf before"
-    )
+    # The first run begins before the chain does.
+    assert (reader.seen, reader.known) == (list(range(1, 41)), len(lines) - 40)
     assert audit.findings == []
-    assert (audit.lines, audit.events, audit.leaf_hash) == (6, 6, leaf_hash(lines[-1]))
+    assert (audit.lines, audit.events, audit.leaf_hash) == (len(lines), len(lines), leaf_hash(lines[-1]))
 
 
-def test_break_behind_a_foreseen_line_is_placed_at_it_and_a_known_line_is_linked_all_the_same() -> None:
-    lines = _chain(*BODIES)
-    lines[3] = lines[3][:-1] + b',"more":1}'
-    lines[4] = lines[4].replace(b"}", b',"more":1}')
+def test_run_that_is_not_known_is_halved_until_the_odd_line_is_alone_with_a_few() -> None:
+    lines = _chain(*LONG[:150], {"n": 150, "odd": 1}, *LONG[151:])
+    reader = _Knower()
 
-    audit = audit_lines(lines, MAX, _Clairvoyant(foreseen={3}, known={4}))
+    audit = _in_runs(lines, [64], reader)
 
-    assert [(one.line, one.code) for one in audit.findings] == [(4, "CHAIN_BROKEN"), (5, "CHAIN_BROKEN")]
+    assert audit.findings == []
+    assert len(reader.seen) - 64 <= 16 + 8, "but for a first and a last run, only the neighbours of the odd line"
+    assert 151 in reader.seen
+    assert reader.asked[:4] == [64, 64, 32, 16]
+
+
+def test_break_in_a_known_run_is_placed_as_it_is_line_by_line() -> None:
+    for place in (40, 41, 99, 150, len(LONG) - 1):
+        lines = _chain(*LONG)
+        lines[place] = lines[place].replace(b'"x":1.5', b'"x":1.6')
+
+        found = _in_runs(lines, [40], _Knower()).findings
+
+        assert found == _audit(lines).findings
+        assert [(one.line, one.code) for one in found] == [(place + 1, "CHAIN_BROKEN")] * (place + 1 < len(LONG))
+
+
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=4), st.data())
+@settings(max_examples=150, deadline=None)
+def test_in_runs_the_same_is_found_as_line_by_line(sizes: list[int], data: st.DataObject) -> None:
+    lines = _chain(*LONG)
+    for _ in range(data.draw(st.integers(0, 3))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        damage = data.draw(
+            st.sampled_from(["edit", "link", "drop", "swap", "double", "blank", "broken", "space", "odd"])
+        )
+        lines = _damaged(lines, place, damage)
+    taken: list[str] = []
+
+    found = _in_runs(lines, sizes, _Knower())
+    auditor = LineAuditor(MAX, _Knower(), take_leaf=taken.append)
+    auditor.run(b"\n".join(lines))  # the last line lacks its line feed
+
+    assert found == auditor.outcome() == _audit(lines)
+    assert taken == [leaf_hash(line) for line in lines if line.strip()]
+
+
+def _damaged(lines: list[bytes], place: int, damage: str) -> list[bytes]:
+    line = lines[place]
+    match damage:
+        case "edit":
+            return [*lines[:place], line.replace(b'"x":1.5', b'"x":2.5'), *lines[place + 1 :]]
+        case "link":
+            return [*lines[:place], line.replace(b'"prev_hash":"', b'"prev_hash":"0'), *lines[place + 1 :]]
+        case "drop":
+            return lines[:place] + lines[place + 1 :] or lines
+        case "swap":
+            return [*lines[:place], *reversed(lines[place : place + 2]), *lines[place + 2 :]]
+        case "double":
+            return [*lines[: place + 1], line, *lines[place + 1 :]]
+        case "blank":
+            return [*lines[:place], b" ", *lines[place:]]
+        case "broken":
+            return [*lines[:place], line[:-1], *lines[place + 1 :]]
+        case "space":
+            return [*lines[:place], line.replace(b",", b", ", 1), *lines[place + 1 :]]
+        case _:
+            return [*lines[:place], line.replace(b"{", b'{"odd":1,', 1), *lines[place + 1 :]]
+
+
+def test_line_that_is_too_long_is_found_in_a_known_run() -> None:
+    lines = _chain(*LONG[:100], {"n": 100, "x": "y" * 500}, *LONG[101:])
+
+    audit = _in_runs(lines, [40], _Knower(), line_bytes_max=400)
+
+    assert [(one.line, one.code) for one in audit.findings] == [(101, "JSONL_INVALID")]
 
 
 def test_changed_link_is_blamed_on_the_line_that_holds_it_as_the_next_line_tells() -> None:
     lines = _chain(*BODIES)
     lines[4] = lines[4].replace(leaf_hash(lines[3]).encode(), b"0" * 64)
 
-    audit = audit_lines(lines, MAX, _Clairvoyant(foreseen={3}, known={4}))
+    audit = audit_lines(lines, MAX, _Reader())
 
     assert [(one.line, one.code) for one in audit.findings] == [(5, "CHAIN_BROKEN")]
     assert "the prev_hash of this line was changed" in audit.findings[0].message
@@ -144,6 +221,17 @@ def test_changed_link_of_the_last_line_is_told_by_who_knows_its_leaf() -> None:
     assert [(one.line, one.code) for one in audit.findings] == [(6, "CHAIN_BROKEN")]
 
 
+def test_changed_link_is_blamed_among_other_findings() -> None:
+    lines = _chain(*BODIES)
+    lines[1] = lines[1].replace(b"1.5", b"2.5")
+    lines[4] = lines[4].replace(leaf_hash(lines[3]).encode(), b"0" * 64)
+
+    assert [(one.line, one.message[:13]) for one in _audit(lines).findings] == [
+        (2, "this is not t"),
+        (5, "the prev_hash"),
+    ]
+
+
 @pytest.mark.parametrize("link", [b"5", b'"x","copy":"x"'], ids=["no text", "written twice"])
 def test_link_that_cannot_be_mended_leaves_the_blame_with_the_line_before(link: bytes) -> None:
     lines = _chain(*BODIES)
@@ -159,24 +247,6 @@ def test_link_of_a_first_line_names_nothing() -> None:
 
     assert [one.code for one in audit.findings] == ["CHAIN_BROKEN"]
     assert audit.relinked is None
-
-
-def test_every_leaf_is_handed_on_whether_its_line_was_foreseen_or_not() -> None:
-    lines = _chain(*BODIES)
-    taken: list[str] = []
-
-    audit_lines([*lines[:2], b"", *lines[2:]], MAX, _Clairvoyant(foreseen={3}, known=set()), take_leaf=taken.append)
-
-    assert taken == [leaf_hash(line) for line in lines]
-
-
-def test_known_line_with_spaces_is_fed() -> None:
-    lines = _chain(*BODIES[:3], separators=(", ", ": "))
-    reader = _Clairvoyant(foreseen=set(), known={0, 1, 2})
-
-    audit_lines(lines, MAX, reader)
-
-    assert reader.seen == [1, 2, 3]
 
 
 def test_empty_log_has_no_end() -> None:

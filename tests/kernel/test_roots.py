@@ -52,3 +52,17 @@ def test_a_tree_that_begins_later_goes_on() -> None:
 
 def test_the_empty_tree_has_a_root() -> None:
     assert RootsAt([0]).end().root == EMPTY_ROOT
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_the_parts_at_the_end_are_where_another_goes_on(count: int, more: int) -> None:
+    first = RootsAt([])
+    for leaf in LEAVES[:count]:
+        first.add(leaf)
+
+    second = RootsAt([], Frontier.of(first.parts()))
+    for leaf in LEAVES[count : count + more]:
+        second.add(leaf)
+
+    assert second.size == count + more
+    assert second.end().root == root(LEAVES[: count + more])

@@ -54,7 +54,7 @@ def _same_bytes_but_the_last_line(data: bytes) -> bool:
 def test_ten_lines_verify_as_they_are(tmp_path: Path) -> None:
     assert len(LINES) == 10
     assert _status(tmp_path, DATA) == "ok"
-    assert fold(story(*FACTS, PASSED)).header.verified.status == "ok"
+    assert fold(story(*FACTS, PASSED)).header.verify_status == "ok"
 
 
 def test_every_changed_byte_before_the_last_line_is_detected(tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from esaa.protocol.lessons import lessons_json
 from esaa.protocol.roadmap import projection_hash, roadmap_json, roadmap_pieces
 from esaa.protocol.scheduling import plan
 from esaa.protocol.state import Header, State
+from esaa.protocol.stateless import is_stateless
 from esaa.protocol.summary import summary, task_of
 from esaa.protocol.task_table import TaskTable
-from esaa.protocol.verify import LogAudit, is_stateless
+from esaa.protocol.verify import LogAudit
 from esaa.protocol.wire import ProtocolVocabulary, action_of, payload_of
 from tests.properties.strategies import FACTS, STORIES
 from tests.scenarios import LATER, fold, governance, record

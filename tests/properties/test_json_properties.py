@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -115,11 +116,7 @@ class _Nobody:
     def feed(self, event: dict[str, Any], line: int) -> None:
         """Sees a line."""
 
-    def foresees(self, line: bytes, leaf: str) -> bool:
-        """Foresees nothing."""
-        return False
-
-    def knows(self, line: bytes) -> bool:
+    def knows(self, run: bytes, links: Sequence[str]) -> bool:
         """Knows nothing."""
         return False
 

@@ -12,7 +12,7 @@ from esaa.protocol.facts import RunEnded, RunStarted, ViewMutated
 from esaa.protocol.issues import issues_json
 from esaa.protocol.roadmap import projection_hash, roadmap_json
 from esaa.protocol.settle import unclosed_act
-from esaa.protocol.verify import is_stateless
+from esaa.protocol.stateless import is_stateless
 from tests.scenarios import (
     Story,
     actions,
@@ -64,7 +64,8 @@ def test_binding_holds_until_the_next_run() -> None:
 def test_binding_is_in_no_projection() -> None:
     before, after = folded(*RUN, *in_progress("T-2")), folded(*RUN, *in_progress("T-2"), BOUND)
     assert projection_hash(after) == projection_hash(before)
-    assert after.header.verified == before.header.verified
+    assert after.header.verify_status == before.header.verify_status
+    assert after.header.events_since_verified == before.header.events_since_verified
     for text in (roadmap_json(after), issues_json(after)):
         assert b"PROJ-123" not in text
 

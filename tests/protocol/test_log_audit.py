@@ -32,7 +32,8 @@ from esaa.protocol.issues import issues_json
 from esaa.protocol.lessons import lessons_json
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash, roadmap_json
-from esaa.protocol.verify import LogAudit, is_stateless
+from esaa.protocol.stateless import is_stateless
+from esaa.protocol.verify import LogAudit
 from esaa.protocol.wire import ProtocolVocabulary
 from tests.scenarios import (
     IMPL,
@@ -491,72 +492,59 @@ def test_envelope_and_payload_of_a_line_that_is_passed_over_are_looked_at(
     assert [one.code for one in audit.findings] == ([] if code is None else [code])
 
 
-def _closing(version: int, leaf: str, **changes: Any) -> bytes:
-    event = record(ViewMutated(target="roadmap", change="projected"), version)
-    fields: dict[str, Any] = {"causation_id": "EV-00000001", "prev_hash": leaf} | changes
-    return WIRE.encode(msgspec.structs.replace(event, **fields))
+def _run_of(*events: Recorded[Fact]) -> bytes:
+    return b"".join(WIRE.encode(event) + b"\n" for event in events)
 
 
-def test_closing_line_in_its_place_is_foreseen_and_any_other_is_not() -> None:
-    leaf, first = "a" * 64, json.loads(WIRE.encode(record(created("T-1"), 1)))
-    event = record(ViewMutated(target="roadmap", change="projected"), 2)
-    other_ts = msgspec.structs.replace(event, ts="2026-03-01T12:00:59Z", causation_id="EV-00000001", prev_hash=leaf)
-    lines = {
-        "right": (_closing(2, leaf), True),
-        "seq": (_closing(3, leaf), False),
-        "link": (_closing(2, "b" * 64), False),
-        "id": (_closing(2, leaf, event_id="EV-00000009"), False),
-        "cause": (_closing(2, leaf, causation_id="EV-0000000x"), False),
-        "no cause": (_closing(2, leaf, causation_id=None), False),
-        "actor": (_closing(2, leaf, actor="agent-qa"), False),
-        "command": (_closing(2, leaf, command_id="x"), False),
-        "version": (_closing(2, leaf, schema_version="0.4.1"), False),
-        "time": (WIRE.encode(other_ts), False),
-        "space": (_closing(2, leaf) + b" ", False),
-    }
-    for name, (line, foreseen) in lines.items():
-        audit = EnvelopeAudit(governance())
-        audit.feed(first, 1)
-        assert audit.foresees(line, leaf) is foreseen, name
-        if foreseen:
-            audit.feed(json.loads(WIRE.encode(record(created("T-2"), 3))), 3)
-            assert audit.findings == []
-
-
-def test_line_in_its_place_by_an_actor_who_may_write_it_is_known_and_any_other_is_not() -> None:
+def test_run_of_lines_in_their_places_is_known_and_any_other_is_not() -> None:
     first = record(TaskClaimed(task_id="T-1", prior_status="todo"), 1, actor=IMPL)
-    right = msgspec.structs.replace(first, version=2, event_id="EV-00000002", ts="2026-03-01T12:00:01Z")
-    spaced = WIRE.encode(right).replace(b'"ts":', b'"ts": ')
-    lines = {
-        "right": (WIRE.encode(right), True),
-        "the same time": (WIRE.encode(msgspec.structs.replace(right, ts=first.ts)), True),
-        "seq": (WIRE.encode(msgspec.structs.replace(right, version=3)), False),
-        "id": (WIRE.encode(msgspec.structs.replace(right, event_id="EV-00000003")), False),
-        "earlier": (WIRE.encode(msgspec.structs.replace(right, ts="2026-02-28T12:00:00Z")), False),
-        "escaped time": (WIRE.encode(msgspec.structs.replace(right, ts="2026-03-02\n")), False),
-        "another actor": (WIRE.encode(msgspec.structs.replace(right, actor=MONITOR)), False),
-        "another action": (WIRE.encode(record(created("T-2"), 2)), False),
-        "another version": (WIRE.encode(msgspec.structs.replace(right, schema_version="0.4.1")), False),
-        "space": (spaced, False),
+    closing = record(ViewMutated(target="roadmap", change="projected"), 2)
+    right = [
+        msgspec.structs.replace(closing, ts="2026-03-01T12:00:01Z", causation_id="EV-00000001", prev_hash="a" * 64),
+        msgspec.structs.replace(
+            first, version=3, event_id="EV-00000003", ts="2026-03-01T12:00:02Z", prev_hash="b" * 64
+        ),
+    ]
+
+    def second(**fields: Any) -> list[Recorded[Fact]]:
+        return [right[0], msgspec.structs.replace(right[1], **fields)]
+
+    runs: dict[str, tuple[bytes, bool]] = {
+        "right": (_run_of(*right), True),
+        "the same time": (_run_of(*second(ts=right[0].ts)), True),
+        "seq": (_run_of(*second(version=4)), False),
+        "id": (_run_of(*second(event_id="EV-00000009")), False),
+        "link": (_run_of(*second(prev_hash="a" * 64)), False),
+        "no link": (_run_of(*second(prev_hash=None)), False),
+        "earlier": (_run_of(*second(ts="2026-03-01T12:00:00Z")), False),
+        "earlier than before": (_run_of(msgspec.structs.replace(right[0], ts="2026-01-01T00:00:00Z"), right[1]), False),
+        "another actor": (_run_of(*second(actor=MONITOR)), False),
+        "another action": (_run_of(*second(fact=created("T-2"))), False),
+        "another version": (_run_of(*second(schema_version="0.4.1")), False),
+        "space": (_run_of(*right).replace(b'"ts":', b'"ts": '), False),
+        "line feed": (_run_of(*right).replace(b"\n", b"\r\n"), False),
     }
-    for name, (line, is_known) in lines.items():
+    for name, (run, is_known) in runs.items():
         audit = EnvelopeAudit(governance())
         audit.feed(json.loads(WIRE.encode(first)), 1)
-        assert audit.knows(line) is is_known, name
-        following = msgspec.structs.replace(right, version=3, event_id="EV-00000003", ts="2026-03-03T12:00:00Z")
-        audit.feed(json.loads(WIRE.encode(following)), 3)
+        assert audit.knows(run, ["a" * 64, "b" * 64]) is is_known, name
+        following = msgspec.structs.replace(first, version=4, event_id="EV-00000004", ts="2026-03-01T12:00:01Z")
+        audit.feed(json.loads(WIRE.encode(following)), 4)
         # What was known was counted, and its time too; what was not known left no trace.
-        assert [one.code for one in audit.findings] == ([] if is_known else ["EVENT_SEQ_INVALID"]), name
+        is_later = is_known and name != "the same time"
+        expected = (["TIME_GOES_BACK"] if is_later else []) if is_known else ["EVENT_SEQ_INVALID"]
+        assert [one.code for one in audit.findings] == expected, name
 
 
 def test_no_line_is_known_after_ids_that_were_not_the_usual_ones() -> None:
     claims = [record(TaskClaimed(task_id="T-1", prior_status="todo"), version, actor=IMPL) for version in (1, 2)]
+    second = msgspec.structs.replace(claims[1], prev_hash="a" * 64)
     audit = EnvelopeAudit(governance())
 
     audit.feed(json.loads(WIRE.encode(msgspec.structs.replace(claims[0], event_id="EV-00000002"))), 1)
 
-    assert not audit.knows(WIRE.encode(claims[1]))
-    audit.feed(json.loads(WIRE.encode(claims[1])), 2)
+    assert not audit.knows(_run_of(second), ["a" * 64])
+    audit.feed(json.loads(WIRE.encode(second)), 2)
     assert "EVENT_ID_DUPLICATE" in [one.code for one in audit.findings]
 
 

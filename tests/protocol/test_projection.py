@@ -412,14 +412,14 @@ NOT_PROJECTED: list[Fact] = [
 def test_verification_is_forgotten_by_what_changes_the_projection_and_by_nothing_else() -> None:
     passed = VerificationPassed(projection_hash_sha256="x")
 
-    assert folded(created(), passed).header.verified.status == "ok"
-    assert folded(created(), VerificationFailed(verify_status="corrupted")).header.verified.status == "corrupted"
-    assert folded(created(), VerificationFailed()).header.verified.status == "mismatch"
+    assert folded(created(), passed).header.verify_status == "ok"
+    assert folded(created(), VerificationFailed(verify_status="corrupted")).header.verify_status == "corrupted"
+    assert folded(created(), VerificationFailed()).header.verify_status == "mismatch"
     for fact in PROJECTED:
-        verified = folded(created(), passed, fact).header.verified
-        assert (verified.status, verified.events_since) == ("unknown", 1)
+        header = folded(created(), passed, fact).header
+        assert (header.verify_status, header.events_since_verified) == ("unknown", 1)
     for fact in NOT_PROJECTED:
-        assert folded(created(), passed, fact).header.verified.status == "ok"
+        assert folded(created(), passed, fact).header.verify_status == "ok"
 
 
 @pytest.mark.parametrize("fact", NOT_PROJECTED)

@@ -110,8 +110,7 @@ def test_line_that_is_no_object_takes_a_place_and_nothing_is_known_in_advance() 
     audit.skip()
     audit.feed(_events()[1], 2)
     assert (_found(audit), audit.events) == ([], 2)
-    assert not audit.foresees(b"{}", "0" * 64)
-    assert not audit.knows(b"{}")
+    assert not audit.knows(b"{}\n", ["0" * 64])
 
 
 def test_flood_of_findings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

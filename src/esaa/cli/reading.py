@@ -55,7 +55,7 @@ def _project_status(face: Face, workspace: Workspace) -> None:
         "run": msgspec.to_builtins(header.run),
         "last_event_seq": state.seq,
         "updated_at": header.last_ts,
-        "verify_status": header.verified.status,
+        "verify_status": header.verify_status,
         "tasks": {"total": len(state.tasks), "by_status": state.tasks.by_status, "by_kind": state.tasks.by_kind},
         "next": [msgspec.to_builtins(order) for order in current.orders],
         "waiting": [msgspec.to_builtins(one) for one in current.waiting],
@@ -67,7 +67,7 @@ def _project_status(face: Face, workspace: Workspace) -> None:
     lines = [
         f"{header.project_name}: {counts}",
         f"run {run.run_id or '-'}: {run.status}{'' if run.is_open else ' (ended)'}, event #{state.seq},"
-        f" {header.last_ts or '-'}, verify_status={header.verified.status}",
+        f" {header.last_ts or '-'}, verify_status={header.verify_status}",
     ]
     lines += [f"issue {one.issue_id} ({one.severity}) on {one.about_task_id}: {one.title}" for one in flagged]
     lines += _few([("next", order.task_id, f"{order.action} by {order.actor}") for order in current.orders])

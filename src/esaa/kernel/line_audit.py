@@ -6,7 +6,7 @@ Streams in constant memory; half of a full verification, and the half that can r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -15,6 +15,8 @@ from esaa.kernel.canonical import canonical
 from esaa.kernel.strict_json import NotStrict, loads_strict
 
 FINDINGS_MAX = 1000
+_RUN_MIN = 16
+"""So few lines are not worth being known at once."""
 
 
 class LineFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,94 +60,136 @@ class LineReader(Protocol):
     def skip(self) -> None:
         """A line that is none."""
 
-    def foresees(self, line: bytes, leaf: str) -> bool:
-        """True for a line that could be told in advance, byte for byte; it is then not parsed, nor fed."""
-        ...
-
-    def knows(self, line: bytes) -> bool:
-        """True for a line, as an encoder writes it, whose envelope holds nothing new; it is then not fed."""
+    def knows(self, run: bytes, links: Sequence[str]) -> bool:
+        """True for a run of lines, as an encoder writes them, in which there is nothing to find: each is linked by
+        its `prev_hash` to the leaf in `links`, and the rest is sound too. They are then not fed."""
         ...
 
 
-def audit_lines(  # noqa: PLR0915 (one loop, for calls cost more than what they do)
-    lines: Iterable[bytes],
-    line_bytes_max: int,
-    reader: LineReader,
-    *,
-    before: str | None = None,
-    chained_from: int | None = None,
-    start: int = 0,
-    take_leaf: Callable[[str], None] | None = None,
-) -> LineAudit:
-    """Audits stored lines, each without its line feed. Blank lines are no leaves; a CR belongs to its line.
+class LineAuditor:
+    """Audits stored lines in their order. Blank lines are no leaves; a CR belongs to its line.
 
     `before` is the leaf hash of the line before the first one, where earlier lines lie elsewhere, `chained_from`
     where those began to be chained, and `start` how many they are, where the numbers are to go on from them.
     `take_leaf` is given the leaf hash of every line.
     """
-    audit = LineAudit(chained_from=chained_from)
-    foreign = _ForeignChain()
-    decode = msgspec.json.Decoder().decode
-    encode = msgspec.json.Encoder().encode
-    sha256 = hashlib.sha256
-    number = start
-    last_number = max(start, 1)
-    leaf: str | None = before
-    relinked: str | None = None
-    for line in lines:
-        number += 1
+
+    def __init__(
+        self,
+        line_bytes_max: int,
+        reader: LineReader,
+        *,
+        before: str | None = None,
+        chained_from: int | None = None,
+        start: int = 0,
+        take_leaf: Callable[[str], None] | None = None,
+    ) -> None:
+        self._audit = LineAudit(chained_from=chained_from, leaf_hash=before, lines=start)
+        self._line_bytes_max = line_bytes_max
+        self._reader = reader
+        self._take_leaf = take_leaf
+        self._last_number = max(start, 1)
+        self._foreign = _ForeignChain()
+
+    def outcome(self) -> LineAudit:
+        """What was found so far."""
+        return self._audit
+
+    def run(self, run: bytes) -> None:
+        """Some lines, each with its line feed; the last one of a log may lack it."""
+        lines = run.split(b"\n")
+        cut = lines.pop()
+        self._run(run[: len(run) - len(cut)], lines)
+        if cut:
+            self.line(cut)
+
+    def _run(self, run: bytes, lines: list[bytes]) -> None:
+        """What can be known at once is known at once; where that fails, in halves, and at last line by line."""
+        audit = self._audit
+        while lines and audit.relinked is not None:  # the next line tells who is to blame
+            run = run[len(lines[0]) + 1 :]
+            self.line(lines.pop(0))
+        is_chained = audit.chained_from is not None and audit.leaf_hash is not None
+        if not is_chained or len(lines) < _RUN_MIN:
+            for line in lines:
+                self.line(line)
+        elif not self._is_known(run, lines):
+            half = len(lines) // 2
+            border = sum(map(len, lines[:half])) + half
+            self._run(run[:border], lines[:half])
+            self._run(run[border:], lines[half:])
+
+    def _is_known(self, run: bytes, lines: list[bytes]) -> bool:
+        audit, sha256 = self._audit, hashlib.sha256
+        if len(run) > self._line_bytes_max and max(map(len, lines)) > self._line_bytes_max:
+            return False
+        leaves = [sha256(b"\x00" + line).hexdigest() for line in lines]
+        if not self._reader.knows(run, [audit.leaf_hash or "", *leaves[:-1]]):
+            return False
+        audit.leaf_hash = leaves[-1]
+        audit.lines = self._last_number = audit.lines + len(lines)
+        audit.events += len(lines)
+        if self._take_leaf is not None:
+            for leaf in leaves:
+                self._take_leaf(leaf)
+        return True
+
+    def line(self, line: bytes) -> None:
+        """One line, without its line feed."""
+        audit = self._audit
+        audit.lines += 1
         if not line or line.isspace():
-            continue
+            return
         audit.events += 1
-        doubt, relinked = relinked, None
-        if audit.chained_from is not None and leaf is not None and reader.foresees(line, leaf):
-            leaf = sha256(b"\x00" + line).hexdigest()
-            last_number = number
-            if take_leaf is not None:
-                take_leaf(leaf)
-            continue
-        is_plain = False
-        try:
-            value: Any = decode(line)
-            is_plain = encode(value) == line and len(line) <= line_bytes_max
-            if not is_plain:
-                value = loads_strict(line.rstrip(b"\r"), bytes_max=line_bytes_max)
-        except (msgspec.DecodeError, NotStrict, UnicodeDecodeError, ValueError, OverflowError, RecursionError):
-            value = _strictly(line, number, line_bytes_max, audit)
+        value = _strictly(line, audit.lines, self._line_bytes_max, audit)
+        doubt, audit.relinked = audit.relinked, None
         if isinstance(value, dict):
-            previous = value.get("prev_hash")
-            if previous is not None:
-                if audit.chained_from is None:
-                    audit.chained_from = number
-                if doubt is not None and previous == doubt:
-                    audit.blame_link(last_number)
-                    leaf = previous  # the break behind it is the same one
-                if previous != leaf:
-                    # The line before is the one that changed (or the lines between it and this one), unless the next
-                    # line tells that it was this link.
-                    text = f"this is not the line that line {number} was chained to"
-                    _add(audit, last_number, "CHAIN_BROKEN", text)
-                    relinked = _relinked(line, previous, leaf)
-            elif audit.chained_from is not None:
-                _add(audit, number, "CHAIN_BROKEN", "prev_hash is missing after chained lines")
-            elif foreign.has_begun or "event_hash" in value or value.get("action") == "chain.anchor":
-                foreign.check(value, number, audit)
-            if not is_plain or not reader.knows(line):
-                reader.feed(value, number)
+            self._check_chain(line, value, doubt)
+            self._reader.feed(value, audit.lines)
         else:
-            reader.skip()
+            self._reader.skip()
             if value is not _BAD:
-                _add(audit, number, "JSONL_INVALID", "the line is not a JSON object")
+                _add(audit, audit.lines, "JSONL_INVALID", "the line is not a JSON object")
         if audit.chained_from is None:
-            foreign.note(line)
-        leaf = sha256(b"\x00" + line).hexdigest()
-        last_number = number
-        if take_leaf is not None:
-            take_leaf(leaf)
-    audit.lines = number
-    audit.leaf_hash = leaf
-    audit.relinked = relinked
-    return audit
+            self._foreign.note(line)
+        audit.leaf_hash = hashlib.sha256(b"\x00" + line).hexdigest()
+        self._last_number = audit.lines
+        if self._take_leaf is not None:
+            self._take_leaf(audit.leaf_hash)
+
+    def _check_chain(self, line: bytes, value: dict[str, Any], doubt: str | None) -> None:
+        audit, number, previous = self._audit, self._audit.lines, value.get("prev_hash")
+        if previous is not None:
+            if audit.chained_from is None:
+                audit.chained_from = number
+            if doubt is not None and previous == doubt:
+                audit.blame_link(self._last_number)
+                audit.leaf_hash = previous  # the break behind it is the same one
+            if previous != audit.leaf_hash:
+                # The line before is the one that changed (or the lines between it and this one), unless the next
+                # line tells that it was this link.
+                text = f"this is not the line that line {number} was chained to"
+                _add(audit, self._last_number, "CHAIN_BROKEN", text)
+                audit.relinked = _relinked(line, previous, audit.leaf_hash)
+        elif audit.chained_from is not None:
+            _add(audit, number, "CHAIN_BROKEN", "prev_hash is missing after chained lines")
+        elif self._foreign.has_begun or "event_hash" in value or value.get("action") == "chain.anchor":
+            self._foreign.check(value, number, audit)
+
+
+def audit_lines(
+    lines: Iterable[bytes],
+    line_bytes_max: int,
+    reader: LineReader,
+    *,
+    before: str | None = None,
+    take_leaf: Callable[[str], None] | None = None,
+) -> LineAudit:
+    """Audits stored lines, each without its line feed, one by one. The arguments are `LineAuditor`'s."""
+    auditor = LineAuditor(line_bytes_max, reader, before=before, take_leaf=take_leaf)
+    for line in lines:
+        auditor.line(line)
+    return auditor.outcome()
 
 
 _BAD = object()
@@ -220,8 +264,5 @@ class _ForeignChain:
             self._previous = str(digest)
 
 
-def _event_hash(value: dict[str, Any]) -> str | None:
-    try:
-        return hashlib.sha256(canonical({key: item for key, item in value.items() if key != "event_hash"})).hexdigest()
-    except RecursionError:
-        return None
+def _event_hash(value: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical({key: item for key, item in value.items() if key != "event_hash"})).hexdigest()

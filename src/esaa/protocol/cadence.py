@@ -11,7 +11,7 @@ SHARE = 64
 
 def verification_due(state: State, rules: Governance) -> bool:
     """True when the state should be verified now, after an accepted result."""
-    since = state.header.verified.events_since
+    since = state.header.events_since_verified
     if since == 0:
         return False
     cadence = rules.runtime.verify_policy.cadence

@@ -6,6 +6,7 @@ Runs beside `kernel.line_audit`, on the same parsed lines; the meaning of the fa
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,18 +15,13 @@ from esaa.contracts.governance import Governance
 from esaa.contracts.swarm import MONITOR, ORCHESTRATOR
 from esaa.kernel.findings import Finding, Severity
 from esaa.protocol.facts import IssueReported, OutputRejected, TaskAmended, VerificationStarted, ViewMutated
+from esaa.protocol.line_runs import lines_of
 from esaa.protocol.wire import WRITABLE
 
 LOG = "activity.jsonl"
 FINDINGS_MAX = 1000
-_SOUND_ACTS_MAX = 1000
 RESTORE = "Restore the log from a copy that verifies; never edit it."
 
-_CLOSING = (
-    b',"actor":"orchestrator","action":"orchestrator.view.mutate",'
-    b'"payload":{"target":"roadmap","change":"projected"},"causation_id":"EV-'
-)
-_SEQ_DIGITS = 8
 _STATELESS: dict[str, type[msgspec.Struct]] = {
     ViewMutated.action_name: ViewMutated,
     VerificationStarted.action_name: VerificationStarted,
@@ -49,12 +45,10 @@ class EnvelopeAudit:
         self._unusual_seqs: set[int] = set()
         self._counts: dict[Severity, int] = {}
         self._version = b""
-        self._may_close = rules is None or _usurps(ORCHESTRATOR, ViewMutated.action_name, rules) is None
         self._sound_payload: dict[str, object] = {}
         self._sound_shape: dict[str, tuple[object, ...]] = {}
         self._rules = rules
         self._authority: dict[tuple[str, str], str | None] = {}
-        self._sound_acts: set[bytes] = set()
 
     def resume(self, seq: int, ts: str, version: str) -> None:
         """Goes on after an event of a log in which nothing was found up to there."""
@@ -68,46 +62,27 @@ class EnvelopeAudit:
         """A line that is no JSON object takes one seq."""
         self._expected += 1
 
-    def foresees(self, line: bytes, leaf: str) -> bool:
-        """True for a batch's closing line that stands in its place and is linked to `leaf`, byte for byte.
-
-        More than a third of a long log is such lines; what can be told in advance need not be parsed.
-        """
-        if _CLOSING not in line or self._unusual_ids or not self._may_close:
+    def knows(self, run: bytes, links: Sequence[str]) -> bool:
+        """True for a run of ordinary lines: in their places, linked to `links`, of times that do not go back, by actors
+        who may do what they say. Then it goes on behind them."""
+        lines = None if self._unusual_ids else lines_of(run, len(links))
+        if lines is None:
             return False
-        seq = self._expected
-        head = b'{"schema_version":"%b","event_id":"EV-%08d","event_seq":%d,"ts":"%b"%b' % (
-            self._version,
-            seq,
-            seq,
-            self._last_ts,
-            _CLOSING,
+        first, last_ts = self._expected, self._last_ts.decode()
+        seqs = range(first, first + len(lines))
+        times = [line.ts for line in lines]
+        is_known = (
+            [line.event_seq for line in lines] == list(seqs)
+            and [line.prev_hash for line in lines] == links
+            and [line.event_id for line in lines] == [f"EV-{seq:08d}" for seq in seqs]
+            and {line.schema_version for line in lines} == {self._version.decode()}
+            and last_ts <= times[0]
+            and times == sorted(times)
+            and all(self._usurpation(*who) is None for who in {(line.actor, line.action) for line in lines})
         )
-        tail = b'","prev_hash":"%b"}' % leaf.encode()
-        cause = line[len(head) : -len(tail)]
-        if not (len(cause) == _SEQ_DIGITS and cause.isdigit() and line.startswith(head) and line.endswith(tail)):
-            return False
-        self._expected = seq + 1
-        return True
-
-    def knows(self, line: bytes) -> bool:
-        """True for a line in its place, of a time that does not go back, whose actor may do what it says.
-
-        Asked only of lines as an encoder writes them, so each key stands once and nothing else is spelt like this.
-        """
-        seq = self._expected
-        head = b'{"schema_version":"%b","event_id":"EV-%08d","event_seq":%d,"ts":"' % (self._version, seq, seq)
-        if not line.startswith(head) or self._unusual_ids:
-            return False
-        end = line.find(b'"', len(head))
-        ts = line[len(head) : end]
-        if ts != self._last_ts and (ts < self._last_ts or b"\\" in ts):
-            return False
-        if line[end : line.find(b',"payload":{', end)] not in self._sound_acts:
-            return False
-        self._expected = seq + 1
-        self._last_ts = ts
-        return True
+        if is_known:
+            self._expected, self._last_ts = seqs.stop, times[-1].encode()
+        return is_known
 
     def feed(self, event: dict[str, Any], line: int) -> None:
         """One more line. Missing and malformed keys are the decoder's findings, not this audit's."""
@@ -144,9 +119,7 @@ class EnvelopeAudit:
         """Why an actor may not have written an action, or None; judged once for the two."""
         who = (actor, action)
         if who not in self._authority:
-            usurped = self._authority[who] = None if self._rules is None else _usurps(actor, action, self._rules)
-            if usurped is None and action not in _STATELESS and len(self._sound_acts) < _SOUND_ACTS_MAX:
-                self._sound_acts.add(b'","actor":%b,"action":%b' % tuple(map(msgspec.json.encode, who)))
+            self._authority[who] = None if self._rules is None else _usurps(actor, action, self._rules)
         return self._authority[who]
 
     def _check_stateless(self, action: str, event: dict[str, Any], line: int) -> None:

@@ -5,12 +5,14 @@ The rules are PROJECTION_SPEC.md's. Whether a fact *should* have been recorded i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from sys import intern
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from esaa.kernel.by_type import ByType
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.facts import (
     Fact,
@@ -32,11 +34,11 @@ from esaa.protocol.facts import (
     VerificationStarted,
     ViewMutated,
 )
-from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Run, State, Verified
+from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Run, State
 from esaa.protocol.task_table import Task
 from esaa.protocol.tracking import track
 
-PROJECTION_VERSION = 5
+PROJECTION_VERSION = 6
 """Raised with every change of these rules; a snapshot of another version is discarded."""
 
 _replace = msgspec.structs.replace
@@ -57,45 +59,34 @@ def project(state: State, recorded: Recorded[Fact]) -> State:
     if recorded.ts != header.last_ts:  # the events of a burst share one text
         header.last_ts = recorded.ts
     fact = recorded.fact
-    match fact:  # the frequent ones first
-        case TaskCompleted():
-            _completed(state, fact)
-        case TaskReviewed():
-            _reviewed(state, fact)
-        case TaskClaimed():
-            _claimed(state, fact, recorded)
-        case ViewMutated():
-            _view_mutated(state, fact)
-        case VerificationStarted() | FileWritten() | ForeignRecorded() | OutputRejected():
-            pass
-        case VerificationPassed():
-            header.verified = _OK
-        case TaskCreated():  # hotfixes too
-            _created(state, fact)
-        case IssueReported():
-            _reported(state, fact, recorded)
-        case IssueResolved():
-            _resolved(state, fact, recorded)
-        case RunStarted():
-            _run_started(state, fact)
-        case RunEnded():
-            header.run = _replace(header.run, status=fact.status, is_open=False)
-        case VerificationFailed():
-            header.verified = Verified(status=fact.verify_status or "mismatch", events_since=0)
-        case TaskAmended():
-            _amended(state, fact)
-        case _:
-            assert_never(fact)
-    if isinstance(fact, _PROJECTED):
-        header.verified = Verified(status="unknown", events_since=header.verified.events_since + 1)
+    _FOLDS[type(fact)](state, fact, recorded)
     return state
 
 
-_PROJECTED = (TaskClaimed, TaskCompleted, TaskReviewed, TaskCreated, TaskAmended, RunStarted)
-_OK = Verified(status="ok", events_since=0)
+def _nothing(state: State, fact: Fact, recorded: Recorded[Fact]) -> None:
+    """A fact that the read models do not show."""
 
 
-def _run_started(state: State, fact: RunStarted) -> None:
+def _changed(state: State) -> None:
+    header = state.header
+    header.verify_status = "unknown"
+    header.events_since_verified += 1
+
+
+def _verified(state: State, fact: VerificationPassed, recorded: Recorded[Fact]) -> None:
+    state.header.verify_status, state.header.events_since_verified = "ok", 0
+
+
+def _not_verified(state: State, fact: VerificationFailed, recorded: Recorded[Fact]) -> None:
+    state.header.verify_status, state.header.events_since_verified = fact.verify_status or "mismatch", 0
+
+
+def _run_ended(state: State, fact: RunEnded, recorded: Recorded[Fact]) -> None:
+    state.header.run = _replace(state.header.run, status=fact.status, is_open=False)
+
+
+def _run_started(state: State, fact: RunStarted, recorded: Recorded[Fact]) -> None:
+    _changed(state)
     header = state.header
     if fact.project_name is not UNSET:
         header.project_name = fact.project_name or PROJECT_NAME
@@ -111,7 +102,8 @@ def _run_started(state: State, fact: RunStarted) -> None:
     )
 
 
-def _created(state: State, fact: TaskCreated) -> None:
+def _created(state: State, fact: TaskCreated, recorded: Recorded[Fact]) -> None:
+    _changed(state)
     task = Task(
         task_id=fact.task_id,
         task_kind=fact.task_kind,
@@ -171,7 +163,8 @@ _AMENDABLE = (
 )
 
 
-def _amended(state: State, fact: TaskAmended) -> None:
+def _amended(state: State, fact: TaskAmended, recorded: Recorded[Fact]) -> None:
+    _changed(state)
     task = state.tasks.get(fact.task_id)
     if task is None or task.status != "todo":
         return
@@ -189,6 +182,7 @@ def _amended(state: State, fact: TaskAmended) -> None:
 
 
 def _claimed(state: State, fact: TaskClaimed, recorded: Recorded[Fact]) -> None:
+    _changed(state)
     task = state.tasks.get(fact.task_id)
     if task is not None:
         state.tasks.put(
@@ -196,7 +190,8 @@ def _claimed(state: State, fact: TaskClaimed, recorded: Recorded[Fact]) -> None:
         )
 
 
-def _completed(state: State, fact: TaskCompleted) -> None:
+def _completed(state: State, fact: TaskCompleted, recorded: Recorded[Fact]) -> None:
+    _changed(state)
     task = state.tasks.get(fact.task_id)
     if task is None:
         return
@@ -210,7 +205,8 @@ def _completed(state: State, fact: TaskCompleted) -> None:
     state.tasks.put(_replace(task, **changes))
 
 
-def _reviewed(state: State, fact: TaskReviewed) -> None:
+def _reviewed(state: State, fact: TaskReviewed, recorded: Recorded[Fact]) -> None:
+    _changed(state)
     task = state.tasks.get(fact.task_id)
     if task is None:
         return
@@ -263,7 +259,7 @@ def _resolved(state: State, fact: IssueResolved, recorded: Recorded[Fact]) -> No
     state.header.issues[fact.issue_id] = issue
 
 
-def _view_mutated(state: State, fact: ViewMutated) -> None:
+def _view_mutated(state: State, fact: ViewMutated, recorded: Recorded[Fact]) -> None:
     if isinstance(fact.lessons, list):
         state.header.lessons = [lesson for lesson in fact.lessons if isinstance(lesson, dict)]
     issue_key = fact.bound_issue_key()
@@ -273,3 +269,25 @@ def _view_mutated(state: State, fact: ViewMutated) -> None:
 
 def _slashes(paths: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(path.replace("\\", "/") for path in paths)
+
+
+_FOLDS: ByType[Callable[[State, Any, Recorded[Fact]], None]] = ByType(
+    {
+        RunStarted: _run_started,
+        RunEnded: _run_ended,
+        TaskCreated: _created,  # hotfixes too
+        TaskClaimed: _claimed,
+        TaskCompleted: _completed,
+        TaskReviewed: _reviewed,
+        TaskAmended: _amended,
+        IssueReported: _reported,
+        IssueResolved: _resolved,
+        ViewMutated: _view_mutated,
+        VerificationPassed: _verified,
+        VerificationFailed: _not_verified,
+        VerificationStarted: _nothing,
+        FileWritten: _nothing,
+        OutputRejected: _nothing,
+        ForeignRecorded: _nothing,
+    }
+)

@@ -97,6 +97,8 @@ _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 def guarded_component(path: str) -> str | None:
     """The first component of a path that no task may write in or over, in whatever spelling, or None."""
+    if path.isascii() and not path.startswith(".") and "/." not in path:
+        return None  # all of them begin with a dot
     return next((part for part in path.split("/") if fold(part) in GUARDED), None)
 
 

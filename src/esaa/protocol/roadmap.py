@@ -46,7 +46,7 @@ def roadmap_pieces(state: State, *, keep_texts: bool = True) -> Iterator[bytes]:
                 "status": header.run.status,
                 "last_event_seq": header.last_seq,
                 "projection_hash_sha256": projection_hash(state),
-                "verify_status": header.verified.status,
+                "verify_status": header.verify_status,
             },
             "updated_at": header.last_ts,
         },

@@ -77,13 +77,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     issue_key: str | None = None
 
 
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """The last verification: its answer, and how many events came after it."""
-
-    status: str = "unknown"
-    events_since: int = 0
-
-
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """The events of a command that was given an id; kept for the current run."""
 
@@ -98,7 +91,10 @@ class UnknownActors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, kw_only=True):
-    """Everything of a state but its tasks; what a snapshot stores beside them."""
+    """Everything of a state but its tasks; what a snapshot stores beside them.
+
+    `verify_status` is the answer of the last verification, and `events_since_verified` counts what came after it.
+    """
 
     schema_version: str | None = None
     project_name: str = PROJECT_NAME
@@ -106,7 +102,8 @@ class Header(msgspec.Struct, kw_only=True):
     last_seq: int = 0
     last_ts: str = ""
     run: Run = Run()
-    verified: Verified = Verified()
+    verify_status: str = "unknown"
+    events_since_verified: int = 0
     issues: dict[str, Issue] = {}
     lessons: list[dict[str, Any]] = []
     work: dict[str, Work] = {}

@@ -109,7 +109,10 @@ class TaskTable:
     def get(self, task_id: str) -> Task | None:
         """A task by id, or None."""
         ordinal = self._index.get(task_id)
-        return None if ordinal is None else self._at(ordinal)
+        if ordinal is None:
+            return None
+        task = self._tasks[ordinal]
+        return self._at(ordinal) if task is None else task
 
     def pending(self) -> list[Task]:
         """The tasks that are not done, in creation order."""

@@ -7,11 +7,14 @@ Bytes and chain are `kernel.line_audit`'s, envelopes `protocol.envelope_audit`'s
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from esaa.contracts.governance import Governance
+from esaa.kernel.by_type import ByType
 from esaa.kernel.findings import Effect, Finding, Severity
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.boundaries import WriteBoundary, write_boundary
@@ -21,17 +24,12 @@ from esaa.protocol.facts import (
     Fact,
     FileWritten,
     ForeignRecorded,
-    OutputRejected,
-    RunEnded,
-    RunStarted,
     TaskAmended,
     TaskClaimed,
     TaskCompleted,
     TaskCreated,
     TaskReviewed,
     VerificationPassed,
-    VerificationStarted,
-    ViewMutated,
 )
 from esaa.protocol.paths import path_fault
 from esaa.protocol.roadmap import projection_hash
@@ -40,8 +38,11 @@ from esaa.protocol.task_table import Task
 from esaa.protocol.transitions import ACTION_OF_STATUS
 
 FREE_TASK_HASHES = 100_000
-"""Tasks that the plain command may hash beyond one for every eight facts: small logs are checked whole, and in long
+LINES_FOR_A_TASK_HASH = 16
+"""Tasks that the plain command may hash, and for how many lines one more: small logs are checked whole, and in long
 ones recomputing old hashes stays cheaper than the rest."""
+
+_Check = Callable[[Any, Recorded[Fact], int], None]
 
 _EXTENSIONS = re.compile(
     r"runner\.metrics|project\.profile\.set|chain\.anchor|actor\.(bootstrap|register|bind_alias)"
@@ -57,7 +58,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     hashes_recomputed: int
     file_digests: dict[str, tuple[str, int]]
     writes_without_effects: int
-    credit: float
+    tasks_hashed: int
 
 
 class LogAudit:
@@ -79,7 +80,20 @@ class LogAudit:
         self._hash_all = hash_all
         self._last_verified = last_verified
         self._plain_boundaries: dict[str, WriteBoundary | None] = {}
-        self._credit: float = FREE_TASK_HASHES
+        self._tasks_hashed = 0
+        self._checks: ByType[_Check | None] = ByType(
+            {
+                TaskClaimed: self._check_act,
+                TaskCompleted: self._check_act,
+                TaskReviewed: self._check_act,
+                TaskCreated: self._check_created,
+                TaskAmended: self._check_amend,
+                FileWritten: self._check_write,
+                VerificationPassed: self._check_hash,
+                ForeignRecorded: self._check_foreign,
+                object: None,
+            }
+        )
         self._counts: dict[tuple[Severity, Effect], int] = {}
 
     def gathered(self) -> Gathered:
@@ -89,7 +103,7 @@ class LogAudit:
             hashes_recomputed=self.hashes_recomputed,
             file_digests=self.file_digests,
             writes_without_effects=self.writes_without_effects,
-            credit=self._credit,
+            tasks_hashed=self._tasks_hashed,
         )
 
     def resume(self, state: State, gathered: Gathered) -> None:
@@ -99,12 +113,14 @@ class LogAudit:
         self.hashes_recomputed = gathered.hashes_recomputed
         self.file_digests = dict(gathered.file_digests)
         self.writes_without_effects = gathered.writes_without_effects
-        self._credit = gathered.credit
+        self._tasks_hashed = gathered.tasks_hashed
 
     def feed(self, recorded: Recorded[Fact], line: int) -> None:
         """One more event."""
-        self._credit += 0.125
-        self._check_fact(recorded, line, recorded.prev_hash is not None)
+        fact = recorded.fact
+        check = self._checks[type(fact)]
+        if check is not None:
+            check(fact, recorded, line)
         project(self.state, recorded)
 
     def add(
@@ -126,30 +142,13 @@ class LogAudit:
                 Finding(code=code, severity=severity, effect=effect, line=line, where=where, message=message, hint=hint)
             )
 
-    def _check_fact(self, recorded: Recorded[Fact], line: int, own: bool) -> None:
-        fact = recorded.fact
-        kind = type(fact)
-        if kind in _UNCHECKED:
-            return
-        if isinstance(fact, _ACTS):
-            self._check_act(fact, recorded.actor, line, own)
-        elif isinstance(fact, FileWritten):
-            self._check_write(fact, line)
-        elif isinstance(fact, VerificationPassed):
-            self._check_hash(recorded.version, fact, line)
-        elif isinstance(fact, TaskCreated):
-            self._check_created(fact, line, own)
-        elif isinstance(fact, ForeignRecorded):
-            self._check_foreign(fact, self.state.header.schema_version or recorded.schema_version, line)
-        elif isinstance(fact, TaskAmended):
-            self._check_amend(fact, line, own)
-
-    def _check_hash(self, version: int, fact: VerificationPassed, line: int) -> None:
+    def _check_hash(self, fact: VerificationPassed, recorded: Recorded[Fact], line: int) -> None:
         self.hashes += 1
-        cost = len(self.state.tasks)
-        if not (self._hash_all or version == self._last_verified or self._credit >= cost):
+        hashed = self._tasks_hashed + len(self.state.tasks)
+        is_wanted = self._hash_all or recorded.version == self._last_verified
+        if not is_wanted and hashed > FREE_TASK_HASHES + line // LINES_FOR_A_TASK_HASH:
             return
-        self._credit = max(self._credit - cost, 0)
+        self._tasks_hashed = hashed
         self.hashes_recomputed += 1
         computed = projection_hash(self.state)
         if computed != fact.projection_hash_sha256:
@@ -163,8 +162,9 @@ class LogAudit:
                 effect="mismatch",
             )
 
-    def _check_act(self, fact: TaskClaimed | TaskCompleted | TaskReviewed, actor: str, line: int, own: bool) -> None:
+    def _check_act(self, fact: TaskClaimed | TaskCompleted | TaskReviewed, recorded: Recorded[Fact], line: int) -> None:
         task = self.state.tasks.get(fact.task_id)
+        own = recorded.prev_hash is not None
         severity: Severity = "error" if own else "warning"
         if task is None:
             self.add(
@@ -180,11 +180,11 @@ class LogAudit:
         elif ACTION_OF_STATUS.get(task.status) != fact.action_name:
             text = f"`{fact.action_name}` on {task.task_id}, which is {task.status}"
             self.add("INVALID_TRANSITION", line, text, RESTORE, severity=severity)
-        elif isinstance(fact, TaskCompleted) and own and task.assigned_to != actor:
-            text = f"{actor} completes {task.task_id}, which belongs to {task.assigned_to}"
+        elif own and task.assigned_to != recorded.actor and isinstance(fact, TaskCompleted):
+            text = f"{recorded.actor} completes {task.task_id}, which belongs to {task.assigned_to}"
             self.add("LOCK_VIOLATION", line, text, RESTORE)
 
-    def _check_write(self, fact: FileWritten, line: int) -> None:
+    def _check_write(self, fact: FileWritten, recorded: Recorded[Fact], line: int) -> None:
         effects = fact.effects if isinstance(fact.effects, list) else []
         if not effects:
             self.writes_without_effects += 1
@@ -203,7 +203,7 @@ class LogAudit:
                 text = f"{fact.task_id} wrote `{path}`, which {outside}"
                 self.add("BOUNDARY_VIOLATION", line, text, "INV-003. Look at the file and at who wrote the event.")
 
-    def _check_created(self, fact: TaskCreated, line: int, own: bool) -> None:
+    def _check_created(self, fact: TaskCreated, recorded: Recorded[Fact], line: int) -> None:
         task = self.state.tasks.get(fact.task_id)
         if task is None:
             return
@@ -211,7 +211,8 @@ class LogAudit:
         if task.status == "done":
             self.add("IMMUTABLE_DONE_VIOLATION", line, f"{text}, though it is done", "INV-001. " + RESTORE)
         else:
-            self.add("DUPLICATE_TASK", line, text, RESTORE, severity="error" if own else "warning")
+            severity: Severity = "warning" if recorded.prev_hash is None else "error"
+            self.add("DUPLICATE_TASK", line, text, RESTORE, severity=severity)
 
     def _boundary_of(self, task: Task, rules: Governance) -> WriteBoundary | None:
         if task.is_hotfix is not UNSET or task.boundary_grant is not UNSET or task.scope_patch is not UNSET:
@@ -220,7 +221,8 @@ class LogAudit:
             self._plain_boundaries[task.task_kind] = write_boundary(task, rules.agent)
         return self._plain_boundaries[task.task_kind]
 
-    def _check_foreign(self, fact: ForeignRecorded, version: str, line: int) -> None:
+    def _check_foreign(self, fact: ForeignRecorded, recorded: Recorded[Fact], line: int) -> None:
+        version = self.state.header.schema_version or recorded.schema_version
         if (version == "0.4.1" and _EXTENSIONS.fullmatch(fact.name)) or (
             version == "0.3.0" and _LEGACY.fullmatch(fact.name)
         ):
@@ -228,7 +230,7 @@ class LogAudit:
         text = f"the action `{fact.name[:80]}` is not of protocol {version}"
         self.add("UNKNOWN_ACTION", line, text, "It changes no task; ask its writer.", severity="warning")
 
-    def _check_amend(self, fact: TaskAmended, line: int, own: bool) -> None:
+    def _check_amend(self, fact: TaskAmended, recorded: Recorded[Fact], line: int) -> None:
         task = self.state.tasks.get(fact.task_id)
         version = self.state.header.schema_version
         if version != "0.4.1":
@@ -237,38 +239,5 @@ class LogAudit:
         if task is None or task.status != "todo":
             status = "unknown" if task is None else task.status
             text = f"task.amend on {fact.task_id}, which is {status}; it changes nothing"
-            self.add("INVALID_TRANSITION", line, text, RESTORE, severity="error" if own else "warning")
-
-
-def is_stateless(line: bytes) -> bool:
-    """True for a line, as esaa writes it, whose fact changes no state: it need not be decoded to fold the log.
-
-    Not to be asked of the first line, which says what version the log has.
-    """
-    # No JSON string holds a bare quote, so what stands right before the first inner brace is the envelope's own key.
-    brace = line.find(b"{", 1)
-    head = _STATELESS_HEADS.get(line[brace - _HEAD_END : brace])
-    if head is None or not line.startswith(head, brace - len(head)):
-        return False
-    return line[brace : line.find(b"}", brace) + 1] in _COMMON_PAYLOADS or (
-        # A key may be spelt with escapes.
-        b'"lessons"' not in line and b'"bound"' not in line and b"\\u" not in line
-    )
-
-
-_COMMON_PAYLOADS = frozenset(
-    [b'{"strict":true}']
-    + [b'{"target":"' + target + b'","change":"projected"}' for target in (b"roadmap", b"issues", b"lessons")]
-)
-"""Payloads that hold nothing more, for certain: an object without an inner one ends at its first brace."""
-_HEAD_END = 24
-_STATELESS_HEADS = {
-    head[-_HEAD_END:]: head
-    for head in (
-        b',"action":"orchestrator.view.mutate","payload":',
-        b',"action":"verify.start","payload":',
-        b',"action":"output.rejected","payload":',
-    )
-}
-_ACTS = (TaskClaimed, TaskCompleted, TaskReviewed)
-_UNCHECKED = frozenset((ViewMutated, VerificationStarted, OutputRejected, RunStarted, RunEnded))
+            severity: Severity = "warning" if recorded.prev_hash is None else "error"
+            self.add("INVALID_TRANSITION", line, text, RESTORE, severity=severity)

@@ -45,14 +45,16 @@ class Envelope(msgspec.Struct, kw_only=True):
     prev_hash: str | None = None
 
 
-class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Line(msgspec.Struct, Generic[P], kw_only=True, omit_defaults=True, gc=False):
+    """A line as it is written: the keys, in the order of FORMATS, around the payload (a Fact, or its raw bytes)."""
+
     schema_version: str
     event_id: str
     event_seq: int
     ts: str
     actor: str
     action: str
-    payload: Any  # a Fact: its fields are the payload's keys
+    payload: P
     reviewer_role: str | UnsetType = UNSET
     command_id: str | None = None
     correlation_id: str | None = None
@@ -117,7 +119,7 @@ class ProtocolVocabulary:
             payload = msgspec.structs.replace(fact, reviewer_role=UNSET)
         elif isinstance(fact, ForeignRecorded):
             payload = {} if fact.payload is UNSET else fact.payload
-        line = _Line(
+        line = Line(
             schema_version=recorded.schema_version,
             event_id=recorded.event_id,
             event_seq=recorded.version,
@@ -189,6 +191,11 @@ def _read_typed(line: bytes) -> _TypedLine[Any] | None:
     except _UNREADABLE:
         return None
     return None if read.action.encode() != action or read.schema_version == LEGACY else read
+
+
+def payload_decoder(action: str) -> msgspec.json.Decoder[Any] | None:
+    """What reads the payloads of an action, or None where this version has no type for it."""
+    return _PAYLOADS.get(action)
 
 
 def action_of(fact: Fact) -> str:

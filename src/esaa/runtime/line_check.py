@@ -16,7 +16,7 @@ import msgspec
 from esaa.contracts.governance import Governance
 from esaa.errors import ContractError
 from esaa.kernel.findings import Finding
-from esaa.kernel.line_audit import LineAudit, audit_lines
+from esaa.kernel.line_audit import LineAudit, LineAuditor
 from esaa.kernel.merkle import Frontier, Subtree
 from esaa.kernel.roots import RootsAt, TreeHead
 from esaa.protocol.envelope_audit import EnvelopeAudit
@@ -27,7 +27,8 @@ from esaa.stores.verified import PieceDigests
 if TYPE_CHECKING:
     from esaa.runtime.reverification import Prefix
 
-_CHUNK = 1024 * 1024
+_RUN_BYTES = 256 * 1024
+"""So much is read and judged at once; it stays in the cache of a core."""
 
 
 class LineCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,16 +57,19 @@ def check_file(
     reader = EnvelopeAudit(rules)
     limit = LINE_BYTES_MAX if rules is None else rules.storage.event_store.line_bytes_max
     if heads_at is None:
-        return LineCheck(lines=audit_lines(stored_lines(path, size), limit, reader), envelopes=reader.findings)
+        auditor = LineAuditor(limit, reader)
+        for run in stored_runs(path, size):
+            auditor.run(run)
+        return LineCheck(lines=auditor.outcome(), envelopes=reader.findings)
     if prefix is None:
-        roots, digests, heads = RootsAt(heads_at), PieceDigests(), {}
-        lines = audit_lines(stored_lines(path, size, tap=digests.update), limit, reader, take_leaf=roots.add)
+        roots, digests, heads, start = RootsAt(heads_at), PieceDigests(), {}, 0
+        auditor = LineAuditor(limit, reader, take_leaf=roots.add)
     else:
         place = prefix.place
         roots, digests, heads = RootsAt(heads_at, Frontier.of(place.frontier)), prefix.digests(path), place.heads
+        start = place.offset
         prefix.envelopes(reader)
-        lines = audit_lines(
-            stored_lines(path, size, tap=digests.update, start=place.offset),
+        auditor = LineAuditor(
             limit,
             reader,
             before=place.leaf_hash,
@@ -73,7 +77,11 @@ def check_file(
             start=place.events,
             take_leaf=roots.add,
         )
-        lines.events += place.events
+    for run in stored_runs(path, size, tap=digests.update, start=start):
+        auditor.run(run)
+    lines = auditor.outcome()
+    if prefix is not None:
+        lines.events += prefix.place.events
     end = roots.end()
     return LineCheck(
         lines=lines,
@@ -85,7 +93,7 @@ def check_file(
     )
 
 
-def stored_lines(
+def stored_runs(
     path: Path,
     size: int,
     progress: Callable[[int], None] | None = None,
@@ -93,25 +101,28 @@ def stored_lines(
     start: int = 0,
     tap: Callable[[bytes], None] | None = None,
 ) -> Iterator[bytes]:
-    """The lines in the first `size` bytes, from the offset `start` on, without their line feeds.
+    """The lines in the first `size` bytes, from the offset `start` on, in runs of whole lines; the last line may lack
+    its line feed.
 
     `progress` is told the bytes read so far; `tap` sees every byte in passing.
     """
     left = size - start
-    rest = b""
+    rest: list[bytes] = []
     with path.open("rb", buffering=0) as file:
         file.seek(start)
-        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+        while left > 0 and (chunk := file.read(min(_RUN_BYTES, left))):
             left -= len(chunk)
             if tap is not None:
                 tap(chunk)
             if progress is not None:
                 progress(size - left)
-            pieces = (rest + chunk).split(b"\n")
-            rest = pieces.pop()
-            yield from pieces
-    if rest:
-        yield rest
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                yield b"".join((*rest, chunk[:end]))
+                rest = []
+            rest.append(chunk[end:])
+    if any(rest):
+        yield b"".join(rest)
 
 
 def readable_rules(roadmap: Path | None) -> Governance | None:

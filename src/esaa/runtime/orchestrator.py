@@ -22,7 +22,6 @@ from esaa.protocol.facts import RunEnded, VerificationFailed
 from esaa.protocol.rejections import reject
 from esaa.protocol.result import Refused, parse_result
 from esaa.protocol.scheduling import Order, Plan, Waiting, plan
-from esaa.protocol.state import Verified
 from esaa.runtime.briefing import brief
 from esaa.runtime.workspace import Receipt, Workspace
 
@@ -219,7 +218,8 @@ class Orchestrator:
         workspace = self._workspace
         # A mismatch is recorded and projected again; only when that does not help, the run halts.
         for _ in range(2):
-            if workspace.state().header.verified == Verified(status="ok", events_since=0):
+            header = workspace.state().header
+            if header.verify_status == "ok" and header.events_since_verified == 0:
                 break  # the last result was verified, and nothing has changed since
             receipt = workspace.verify_now()
             if not any(isinstance(one.fact, VerificationFailed) for one in receipt.events):

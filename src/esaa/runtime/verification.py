@@ -19,15 +19,17 @@ from esaa.kernel.checkpoint import VerifierKey
 from esaa.kernel.findings import Finding
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.envelope_audit import LOG, RESTORE
+from esaa.protocol.line_runs import events_of
 from esaa.protocol.paths import path_fault
 from esaa.protocol.read_model_audit import audit_issues, audit_lessons, audit_missing, audit_roadmap
 from esaa.protocol.roadmap import projection_hash
 from esaa.protocol.signature_audit import SignatureAudit
 from esaa.protocol.state import State
-from esaa.protocol.verify import LogAudit, is_stateless
+from esaa.protocol.stateless import is_stateless
+from esaa.protocol.verify import LogAudit
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.checkpoint_audit import CheckpointAudit, Given, Judgement, Knowledge, Trust, trust_of
-from esaa.runtime.line_check import LineCheck, check_file, stored_lines
+from esaa.runtime.line_check import LineCheck, check_file, stored_runs
 from esaa.runtime.log_end import audit_seen, audit_tail, last_verified, place_last_link
 from esaa.runtime.reverification import Prefix, keep, known_prefix
 from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
@@ -139,14 +141,14 @@ def _verify(
     try:
         # A signature takes longer to check than a thousand lines: only who asks for everything waits for it.
         signatures = SignatureAudit(audit, rules, verify_ed25519) if strict else None
-        lines_to_judge = stored_lines(
+        runs_to_judge = stored_runs(
             target.log,
             size,
             progress,
             start=0 if prefix is None else prefix.place.offset,
             tap=digests.update if checkpoints.is_needed else None,
         )
-        malformed = _audit_meaning(audit, lines_to_judge, 0 if prefix is None else prefix.place.events, signatures)
+        malformed = _audit_meaning(audit, runs_to_judge, 0 if prefix is None else prefix.place.events, signatures)
     finally:
         checked_lines = lines.result()
     audit.is_chained = checked_lines.lines.chained_from is not None
@@ -263,33 +265,67 @@ class _LineCheckRun:
         return msgspec.json.decode(output, type=LineCheck)
 
 
-def _audit_meaning(audit: LogAudit, lines: Iterable[bytes], number: int, signatures: SignatureAudit | None) -> set[int]:
-    """Feeds the events after `number`; lines that change no state are passed over, but for the last, which dates the
-    read models."""
-    decode = ProtocolVocabulary().read
-    malformed: set[int] = set()
-    passed_over: bytes | None = None
-    for line in lines:
-        number += 1
-        if number > 1 and is_stateless(line):
-            passed_over = line
-            continue
+def _audit_meaning(audit: LogAudit, runs: Iterable[bytes], number: int, signatures: SignatureAudit | None) -> set[int]:
+    """Feeds the events after `number`, of which nothing more than their meaning is asked here. Returns the numbers of
+    malformed lines.
+
+    Lines that change no state are passed over, but for the last, which dates the read models.
+    """
+    meaning = _Meaning(audit, number, signatures)
+    for run in runs:
+        meaning.run(run)
+    meaning.end()
+    return meaning.malformed
+
+
+class _Meaning:
+    """Feeds an audit with runs of lines: a run of ordinary ones at once, any other line by line."""
+
+    def __init__(self, audit: LogAudit, number: int, signatures: SignatureAudit | None) -> None:
+        self.malformed: set[int] = set()
+        self._audit = audit
+        self._number = number
+        self._signatures = signatures
+        self._decode = ProtocolVocabulary().read
+        self._passed_over: bytes | None = None
+
+    def run(self, run: bytes) -> None:
+        """Some lines, each with its line feed; the last one of a log may lack it."""
+        # The first line says what version the log has.
+        events = events_of(run, run.count(b"\n")) if self._number and self._signatures is None else None
+        if events is None:
+            for line in run.removesuffix(b"\n").split(b"\n"):
+                self._line(line)
+            return
+        for number, event in enumerate(events, start=self._number + 1):
+            if event is not None:
+                self._audit.feed(event, number)
+        self._number += len(events)
+        self._passed_over = run[run.rfind(b"\n", 0, -1) + 1 : -1] if events[-1] is None else None
+
+    def end(self) -> None:
+        """There are no more lines."""
+        if self._passed_over is not None:
+            with contextlib.suppress(MalformedLine):  # a finding of the envelope audit already
+                self._audit.feed(self._decode(self._passed_over), self._number)
+
+    def _line(self, line: bytes) -> None:
+        self._number += 1
+        if self._number > 1 and is_stateless(line):
+            self._passed_over = line
+            return
         if not line or line.isspace():
-            continue
-        passed_over = None
+            return
+        self._passed_over = None
         try:
-            recorded = decode(line)
+            recorded = self._decode(line)
         except MalformedLine as error:
-            malformed.add(number)
-            audit.add(error.code, number, error.message, RESTORE)
-            continue
-        audit.feed(recorded, number)
-        if signatures is not None:
-            signatures.feed(recorded, number)
-    if passed_over is not None:
-        with contextlib.suppress(MalformedLine):  # a finding of the envelope audit already
-            audit.feed(decode(passed_over), number)
-    return malformed
+            self.malformed.add(self._number)
+            self._audit.add(error.code, self._number, error.message, RESTORE)
+            return
+        self._audit.feed(recorded, self._number)
+        if self._signatures is not None:
+            self._signatures.feed(recorded, self._number)
 
 
 def _merge(audit: LogAudit, checked: LineCheck, malformed: set[int]) -> None:

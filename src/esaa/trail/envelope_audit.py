@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from esaa.kernel.line_audit import FINDINGS_MAX, LineFinding
@@ -57,11 +58,7 @@ class EnvelopeAudit:
         self.events += 1
         self._next += 1
 
-    def foresees(self, line: bytes, leaf: str) -> bool:
-        """No line of a trail can be told in advance."""
-        return False
-
-    def knows(self, line: bytes) -> bool:
+    def knows(self, run: bytes, links: Sequence[str]) -> bool:
         """Every line of a trail is read."""
         return False
 

@@ -17,7 +17,6 @@ import msgspec
 from msgspec.structs import replace
 
 from esaa.errors import EventRefused
-from esaa.kernel.canonical import compact
 from esaa.kernel.recorded import Draft
 from esaa.redaction.redact import redact, redact_text
 from esaa.trail.event import GLOBAL, Actor, GateFinding, Source, Witnessed
@@ -174,7 +173,7 @@ def _encoded(event_type: object, metadata: object) -> bytes:
             "METADATA_INVALID", f"{_shown(event_type)}: metadata must be a JSON object.", "Give keys and values."
         )
     try:
-        raw = _encoded_fast(metadata)
+        raw = _ENCODER.encode(metadata)
         nulls = raw.count(b"null")
         # What is no number is encoded as null too: each null must have been None.
         is_suspect = nulls and nulls != sum(value is None for value in metadata.values())
@@ -195,14 +194,6 @@ def _encoded(event_type: object, metadata: object) -> bytes:
             "Keep large contents in a file, and record its path and digest.",
         )
     return raw
-
-
-def _encoded_fast(metadata: object) -> bytes:
-    # The stored bytes are what is hashed, so it does not matter how an encoder prints a number.
-    try:
-        return _ENCODER.encode(metadata)
-    except OverflowError:  # an integer beyond 64 bits
-        return compact(metadata)
 
 
 def _refuse_unsayable(name: str, metadata: object) -> None:
