@@ -123,7 +123,8 @@ class LineAuditor:
         audit, sha256 = self._audit, hashlib.sha256
         if len(run) > self._line_bytes_max and max(map(len, lines)) > self._line_bytes_max:
             return False
-        leaves = [sha256(b"\x00" + line).hexdigest() for line in lines]
+        # The prefix of a leaf is put before all lines at once.
+        leaves = [sha256(line).hexdigest() for line in (b"\x00" + run[:-1].replace(b"\n", b"\n\x00")).split(b"\n")]
         if not self._reader.knows(run, [audit.leaf_hash or "", *leaves[:-1]]):
             return False
         audit.leaf_hash = leaves[-1]

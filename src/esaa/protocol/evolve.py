@@ -195,14 +195,15 @@ def _completed(state: State, fact: TaskCompleted, recorded: Recorded[Fact]) -> N
     task = state.tasks.get(fact.task_id)
     if task is None:
         return
-    changes: dict[str, Any] = {"status": "review"}
-    if fact.verification is not UNSET and fact.verification:
-        changes["verification"] = fact.verification
-    if fact.issue_id is not UNSET:
-        changes["issue_id"] = fact.issue_id
-    if fact.fixes is not UNSET:
-        changes["fixes"] = fact.fixes
-    state.tasks.put(_replace(task, **changes))
+    state.tasks.put(
+        _replace(
+            task,
+            status="review",
+            verification=fact.verification or task.verification,
+            issue_id=task.issue_id if fact.issue_id is UNSET else fact.issue_id,
+            fixes=task.fixes if fact.fixes is UNSET else fact.fixes,
+        )
+    )
 
 
 def _reviewed(state: State, fact: TaskReviewed, recorded: Recorded[Fact]) -> None:

@@ -15,7 +15,7 @@ from esaa.kernel.recorded import Recorded
 from esaa.kernel.strict_json import DEPTH_MAX
 from esaa.protocol.facts import FACT_TYPES, Fact
 from esaa.protocol.stateless import STATELESS, is_stateless_payload
-from esaa.protocol.wire import WRITABLE, Line, payload_decoder
+from esaa.protocol.wire import WRITABLE, Line, payload_decoders
 
 
 class _Event(Recorded[Any], frozen=True, kw_only=True, gc=False):
@@ -81,21 +81,19 @@ def events_of(run: bytes, count: int) -> list[Recorded[Fact] | None] | None:
 
     As `ProtocolVocabulary.read` does it: a review's `reviewer_role` may be left out.
     """
+    decoder_of, stateless, set_fact = payload_decoders().get, STATELESS, msgspec.structs.force_setattr
+    events: list[Recorded[Fact] | None] = []
     try:
-        events = _EVENTS.decode_lines(run)
-        if len(events) != count:
-            return None
-        return [_event(event) for event in events]
+        read = _EVENTS.decode_lines(run)
+        for event in read:
+            if event.action in stateless and is_stateless_payload(bytes(event.fact)):
+                events.append(None)
+                continue
+            decoder = decoder_of(event.action)
+            if decoder is None or event.schema_version not in WRITABLE:
+                return None
+            set_fact(event, "fact", decoder.decode(event.fact))
+            events.append(event)
     except _UNREADABLE:
         return None
-
-
-def _event(event: _RawEvent) -> Recorded[Fact] | None:
-    raw = event.fact
-    if event.action in STATELESS and is_stateless_payload(bytes(raw)):
-        return None
-    decoder = payload_decoder(event.action)
-    if decoder is None or event.schema_version not in WRITABLE:
-        raise ValueError(event.action)
-    msgspec.structs.force_setattr(event, "fact", decoder.decode(raw))
-    return event
+    return events if len(events) == count else None

@@ -188,14 +188,17 @@ class LogAudit:
         effects = fact.effects if isinstance(fact.effects, list) else []
         if not effects:
             self.writes_without_effects += 1
+        paths = dict.fromkeys(fact.files)
         for effect in effects:
-            if isinstance(effect, dict) and isinstance(effect.get("after_sha256"), str):
-                self.file_digests[str(effect.get("path"))] = (effect["after_sha256"], line)
+            if isinstance(effect, dict):
+                path, digest = str(effect.get("path")), effect.get("after_sha256")
+                paths[path] = None
+                if isinstance(digest, str):
+                    self.file_digests[path] = (digest, line)
         if self._rules is None:
             return
         task = self.state.tasks.get(fact.task_id)
         boundary = None if task is None else self._boundary_of(task, self._rules)
-        paths = dict.fromkeys([*fact.files, *(str(one.get("path")) for one in effects if isinstance(one, dict))])
         for path in paths:
             fault = path_fault(path)
             outside = f"{fault}" if fault else "has no boundary" if boundary is None else boundary.refusal(path)

@@ -5,6 +5,7 @@ Reads 0.3.0 (legacy shim), 0.4.0 and 0.4.1; writes 0.4.0 or 0.4.1. Readers accep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -193,9 +194,9 @@ def _read_typed(line: bytes) -> _TypedLine[Any] | None:
     return None if read.action.encode() != action or read.schema_version == LEGACY else read
 
 
-def payload_decoder(action: str) -> msgspec.json.Decoder[Any] | None:
-    """What reads the payloads of an action, or None where this version has no type for it."""
-    return _PAYLOADS.get(action)
+def payload_decoders() -> Mapping[str, msgspec.json.Decoder[Any]]:
+    """What reads the payloads of each action that has a type."""
+    return _PAYLOADS
 
 
 def action_of(fact: Fact) -> str:

@@ -27,7 +27,7 @@ from esaa.stores.verified import PieceDigests
 if TYPE_CHECKING:
     from esaa.runtime.reverification import Prefix
 
-_RUN_BYTES = 256 * 1024
+_RUN_BYTES = 128 * 1024
 """So much is read and judged at once; it stays in the cache of a core."""
 
 
