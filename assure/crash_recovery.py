@@ -19,16 +19,16 @@ from esaa.contracts import load
 from esaa.contracts.governance import Governance
 from esaa.errors import EsaaError
 from esaa.open import open_checkpoints, open_feed, open_trail, open_workspace
-from esaa.runtime.checkpoint_audit import Knowledge
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.feed import unfed_events
-from esaa.runtime.trail_verification import verify_stream
-from esaa.runtime.verification import Verdict, find_target, verify
+from esaa.runtime.trail.feed import unfed_events
+from esaa.runtime.trail.verification import verify_stream
+from esaa.runtime.verification.checkpoint_audit import Knowledge
+from esaa.runtime.verification.verify import Verdict, find_target, verify
 from esaa.runtime.workspace import Workspace
 from esaa.stores import contract_cache, contracts, views
 from esaa.stores.disk import Disk
 from esaa.stores.trail import TrailStream
-from esaa.trail import schema
+from esaa.trail.versions import schema
 from tests.crash.disks import Killed
 from tests.crash.recording_disk import RecordingDisk, Step
 from tests.crash.stories import PUBLISHED, begin, go_on

@@ -50,12 +50,12 @@ from esaa.query.filters import Query, examine
 from esaa.query.pages import Position, cursor_of, parse_cursor
 from esaa.stores.contracts import shipped_files
 from esaa.stores.trail_types import shipped_history
-from esaa.trail.evolution import parse_history
 from esaa.trail.evolve import evolve as evolve_trail
 from esaa.trail.intake import Proposal, prepare
 from esaa.trail.settings import read_settings
 from esaa.trail.state import OrchestrationState, encode_state
 from esaa.trail.types import EventTypes, parse_custom_type
+from esaa.trail.versions.evolution import parse_history
 from esaa.trail.wire import TrailVocabulary
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

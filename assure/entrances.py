@@ -29,7 +29,7 @@ from esaa.protocol.commands import (
 from esaa.protocol.result import parse_result
 from esaa.runtime.clock import SystemClock
 from esaa.runtime.initialise import write_contracts, write_first_log
-from esaa.runtime.recorder import TrailRecorder
+from esaa.runtime.trail.recorder import TrailRecorder
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import shipped_files
 from esaa.stores.disk import Disk

@@ -34,11 +34,11 @@ from esaa.protocol.commands import (
 )
 from esaa.protocol.erasable import notes_of
 from esaa.protocol.result import parse_result
-from esaa.runtime.erasing import erase_events, erase_subject, reveal
-from esaa.runtime.log_erasables import erase_in_log, reveal_in_log
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.trail_states import TrailStates
-from esaa.runtime.verification import find_target, verify
+from esaa.runtime.privacy.erasing import erase_events, erase_subject, reveal
+from esaa.runtime.privacy.log_erasables import erase_in_log, reveal_in_log
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.states import TrailStates
+from esaa.runtime.verification.verify import find_target, verify
 
 _REPORTS = ("html", "json", "csv", "md")
 

@@ -17,9 +17,9 @@ from bench.measure import cpu_of, run
 from bench.trails import EVENTS_PER_ISSUE, RARE, WORDS, a_trail, fill, proposals
 from esaa.query.filters import Query
 from esaa.query.finder import open_index
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_states import TrailStates
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.states import TrailStates
+from esaa.runtime.trail.trail import Trail
 from esaa.trail.event import TrailEvent
 
 SESSION = "5e551000-0000-4000-8000-000000000001"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from esaa.kernel.recorded import Draft
 from esaa.runtime.clock import ManualClock, SystemClock
-from esaa.runtime.trail import Trail, random_id
+from esaa.runtime.trail.trail import Trail, random_id
 from esaa.stores.disk import Disk
 from esaa.stores.trail import TrailStore
 from esaa.trail.event import Actor, Witnessed

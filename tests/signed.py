@@ -14,8 +14,8 @@ from esaa.kernel.checkpoint import Checkpoint, Note, Signature, VerifierKey, bod
 from esaa.kernel.merkle import root
 from esaa.open import open_checkpoints
 from esaa.protocol.commands import CreateTask
-from esaa.runtime.checkpoint_audit import Given, Knowledge
-from esaa.runtime.verification import Verdict, find_target, verify
+from esaa.runtime.verification.checkpoint_audit import Given, Knowledge
+from esaa.runtime.verification.verify import Verdict, find_target, verify
 from esaa.runtime.workspace import Workspace
 from esaa.stores.keys import KeyStore, SigningKey
 from tests.workspaces import Edits, make_workspace, reopen

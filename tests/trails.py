@@ -13,8 +13,8 @@ import msgspec
 
 from esaa.kernel.chain import leaf_hash
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.trail import Trail
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.trail import Trail
 from esaa.stores.disk import Disk
 from esaa.stores.trail import TrailStore
 from esaa.stores.trail_types import load_types

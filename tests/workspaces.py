@@ -21,7 +21,7 @@ from esaa.protocol.wire import action_of
 from esaa.runtime.clock import Clock, ManualClock
 from esaa.runtime.initialise import write_contracts, write_first_log
 from esaa.runtime.orchestrator import Orchestrator, RunReport
-from esaa.runtime.verification import Verdict, find_target, verify
+from esaa.runtime.verification.verify import Verdict, find_target, verify
 from esaa.runtime.workspace import Receipt, Workspace
 from esaa.stores.contracts import shipped_files
 from esaa.stores.disk import Disk

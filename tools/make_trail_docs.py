@@ -16,12 +16,12 @@ from typing import Any
 
 from esaa.kernel.canonical import pretty
 from esaa.kernel.strict_json import loads_strict
-from esaa.trail.envelope_schema import envelope_definitions
-from esaa.trail.evolution import VersionHistory, built_in, check, extended, history_file, parse_history
 from esaa.trail.facts.base import TrailFact
 from esaa.trail.registry import FAMILIES, TRAIL_TYPES
-from esaa.trail.schema import FieldSaid, events_schema, fields_said, type_schema
 from esaa.trail.types import EventTypes
+from esaa.trail.versions.envelope_schema import envelope_definitions
+from esaa.trail.versions.evolution import VersionHistory, built_in, check, extended, history_file, parse_history
+from esaa.trail.versions.schema import FieldSaid, events_schema, fields_said, type_schema
 from esaa.trail.wire import ENVELOPE_REQUIRED, TrailVocabulary
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from esaa.protocol.settle import settle
     from esaa.protocol.state import State
     from esaa.protocol.wire import ProtocolVocabulary
-    from esaa.runtime.event_sourcing import EventSourcing
     from esaa.runtime.orchestrator import Orchestrator
-    from esaa.runtime.recorder import TrailRecorder
-    from esaa.runtime.verification import Verdict, verify
+    from esaa.runtime.trail.event_sourcing import EventSourcing
+    from esaa.runtime.trail.recorder import TrailRecorder
+    from esaa.runtime.verification.verify import Verdict, verify
     from esaa.runtime.workspace import Receipt, Workspace
 
 _HOMES = {
@@ -42,7 +42,7 @@ _HOMES = {
     "Dispatch": "esaa.agents.base",
     "Draft": "esaa.kernel.recorded",
     "EsaaError": "esaa.errors",
-    "EventSourcing": "esaa.runtime.event_sourcing",
+    "EventSourcing": "esaa.runtime.trail.event_sourcing",
     "Finding": "esaa.kernel.findings",
     "Governance": "esaa.contracts.governance",
     "Orchestrator": "esaa.runtime.orchestrator",
@@ -54,8 +54,8 @@ _HOMES = {
     "ScriptedAgent": "esaa.agents.scripted",
     "Spec": "esaa.kernel.spec",
     "State": "esaa.protocol.state",
-    "TrailRecorder": "esaa.runtime.recorder",
-    "Verdict": "esaa.runtime.verification",
+    "TrailRecorder": "esaa.runtime.trail.recorder",
+    "Verdict": "esaa.runtime.verification.verify",
     "Workspace": "esaa.runtime.workspace",
     "evolve": "esaa.protocol.evolve",
     "find_root": "esaa.open",
@@ -65,7 +65,7 @@ _HOMES = {
     "parse_governance": "esaa.contracts.load",
     "projection_hash": "esaa.protocol.roadmap",
     "settle": "esaa.protocol.settle",
-    "verify": "esaa.runtime.verification",
+    "verify": "esaa.runtime.verification.verify",
 }
 
 __all__ = [

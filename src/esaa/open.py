@@ -26,12 +26,12 @@ from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
-    from esaa.runtime.anchoring import Anchoring
-    from esaa.runtime.feed import TrailFeed
-    from esaa.runtime.log_checkpoints import LogCheckpoints
-    from esaa.runtime.proving import ProvableLog
-    from esaa.runtime.trail import NewId, Trail
-    from esaa.runtime.trail_checkpoints import TrailCheckpoints
+    from esaa.runtime.trail.feed import TrailFeed
+    from esaa.runtime.trail.trail import NewId, Trail
+    from esaa.runtime.trust.anchoring import Anchoring
+    from esaa.runtime.trust.log_checkpoints import LogCheckpoints
+    from esaa.runtime.trust.proving import ProvableLog
+    from esaa.runtime.trust.trail_checkpoints import TrailCheckpoints
 
 
 def find_root(start: Path) -> Path:
@@ -107,7 +107,7 @@ def compose(
 
 def open_checkpoints(workspace: Workspace, config: Config) -> LogCheckpoints:
     """What names and signs the log of a workspace, with the keys of this user."""
-    from esaa.runtime.log_checkpoints import LogCheckpoints
+    from esaa.runtime.trust.log_checkpoints import LogCheckpoints
 
     return LogCheckpoints(
         workspace.roadmap,
@@ -131,7 +131,7 @@ def open_trail(
     Raises `ConfigError` for a wrong setting, and for an event type of the project's own that is no valid schema.
     """
     # Loaded here: who claims a task pays for no trail.
-    from esaa.runtime.trail import Trail, random_id
+    from esaa.runtime.trail.trail import Trail, random_id
     from esaa.stores.subject_keys import SubjectKeys
     from esaa.stores.trail import TrailStore
     from esaa.stores.trail_layout import base_folder
@@ -165,7 +165,7 @@ def open_trail(
 
 
 def _trail_checkpoints(trail: Trail, config: Config) -> TrailCheckpoints:
-    from esaa.runtime.trail_checkpoints import TrailCheckpoints
+    from esaa.runtime.trust.trail_checkpoints import TrailCheckpoints
     from esaa.stores.origin import read_origin
 
     origin = read_origin(trail.root / ROADMAP)
@@ -175,7 +175,7 @@ def _trail_checkpoints(trail: Trail, config: Config) -> TrailCheckpoints:
 
 def open_provable(root: Path, stream: str | None = None) -> ProvableLog:
     """The log in `root`, or a stream of its trail, as proofs are made of it. Raises `NotFound`."""
-    from esaa.runtime.proving import ProvableLog, leaves_of_log, leaves_of_source
+    from esaa.runtime.trust.proving import ProvableLog, leaves_of_log, leaves_of_source
     from esaa.stores.anchor_receipts import ReceiptStore
     from esaa.stores.checkpoints import CHECKPOINTS, CheckpointStore
 
@@ -183,7 +183,7 @@ def open_provable(root: Path, stream: str | None = None) -> ProvableLog:
     if stream is None:
         notes = CheckpointStore(root / ROADMAP / CHECKPOINTS, Disk())
         return ProvableLog(leaves_of_log(find_log(root)), notes, cosigned)
-    from esaa.runtime.trail_checkpoints import StreamSource, stream_checkpoints
+    from esaa.runtime.trust.trail_checkpoints import StreamSource, stream_checkpoints
 
     store = open_trail(root).store
     source = StreamSource(store.stream(stream), store.base)
@@ -197,8 +197,8 @@ def open_anchoring(root: Path, stream: str | None = None, *, clock: Clock | None
     """
     from functools import partial
 
-    from esaa.runtime.anchoring import Anchoring
-    from esaa.runtime.anchors.resolve import make_anchor, read_anchors
+    from esaa.runtime.trust.anchoring import Anchoring
+    from esaa.runtime.trust.anchors.resolve import make_anchor, read_anchors
     from esaa.stores.anchor_receipts import ReceiptStore
     from esaa.stores.origin import read_origin, trail_origin
 
@@ -229,8 +229,8 @@ def open_feed(
 ) -> TrailFeed:
     """The feed that tells the trail in `root` of the log there. Nothing is written yet; raises as `open_trail`."""
     from esaa.contracts.swarm import MONITOR
-    from esaa.runtime.feed import TrailFeed
-    from esaa.runtime.recorder import TrailRecorder
+    from esaa.runtime.trail.feed import TrailFeed
+    from esaa.runtime.trail.recorder import TrailRecorder
 
     trail = open_trail(root, config, clock=clock, disk=disk)
     rules = rules or open_workspace(root, config).rules

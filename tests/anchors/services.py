@@ -15,12 +15,12 @@ from esaa.contracts.anchors import AnchorSettings
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.checkpoint import VerifierKey, format_note
 from esaa.kernel.merkle import root
-from esaa.runtime.anchoring import Anchoring
-from esaa.runtime.anchors.base import Anchor
-from esaa.runtime.anchors.resolve import make_anchor
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.proving import ProvableLog, leaves_of_log
-from esaa.runtime.witness import Witness, WitnessHandler, WitnessServer
+from esaa.runtime.trust.anchoring import Anchoring
+from esaa.runtime.trust.anchors.base import Anchor
+from esaa.runtime.trust.anchors.resolve import make_anchor
+from esaa.runtime.trust.proving import ProvableLog, leaves_of_log
+from esaa.runtime.trust.witness import Witness, WitnessHandler, WitnessServer
 from esaa.stores.anchor_receipts import ReceiptStore
 from esaa.stores.checkpoints import CheckpointStore
 from esaa.stores.disk import Disk

@@ -15,8 +15,8 @@ from esaa.errors import ConfigError, ContractError, IntegrationError, StoreError
 from esaa.kernel.checkpoint import checkpoint_of, cosigned_by, format_vkey, parse_note
 from esaa.kernel.merkle import consistency_proof
 from esaa.kernel.witnessing import AddCheckpoint, format_request
-from esaa.runtime.proving import check, formatted
-from esaa.runtime.witness import Witness, cosigner
+from esaa.runtime.trust.proving import check, formatted
+from esaa.runtime.trust.witness import Witness, cosigner
 from esaa.stores.disk import Disk
 from tests.anchors.services import LOG_KEY, NOON, ORIGIN, SignedLog, WitnessHouse
 from tests.kernel.signing import Signer, verify

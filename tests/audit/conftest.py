@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from esaa.audit.request import Format, request_of
-from esaa.runtime.audit_report import FileOptions, Gathered, gather, pieces
-from esaa.runtime.trail import Trail
+from esaa.runtime.audit.report import FileOptions, Gathered, gather, pieces
+from esaa.runtime.trail.trail import Trail
 from tests.audit.stories import a_told_trail
 
 Render = Callable[..., bytes]

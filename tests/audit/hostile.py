@@ -7,7 +7,7 @@ from itertools import cycle
 from pathlib import Path
 
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.trail import Trail
+from esaa.runtime.trail.trail import Trail
 from tests.audit.stories import Teller
 from tests.trails import MORNING, a_trail, ids
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.trail import Trail
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.trail import Trail
 from tests.trails import MORNING, a_trail, ids
 
 ADA = {"type": "user", "id": "ada@example.org"}

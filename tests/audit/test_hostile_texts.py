@@ -21,8 +21,8 @@ from esaa.audit.render.as_csv import COLUMNS, safe_cell
 from esaa.audit.render.chart import chart
 from esaa.audit.render.visible import visible
 from esaa.audit.request import request_of
-from esaa.runtime.audit_report import FileOptions, Gathered, gather, pieces
-from esaa.runtime.trail import Trail
+from esaa.runtime.audit.report import FileOptions, Gathered, gather, pieces
+from esaa.runtime.trail.trail import Trail
 from tests.audit.hostile import HOSTILE, PLAIN, a_hostile_trail
 
 # fmt: off

@@ -16,8 +16,8 @@ import pytest
 
 from esaa.audit.render.as_html import HtmlAssets, html_report
 from esaa.audit.request import request_of
-from esaa.runtime.audit_report import Gathered, _asset, gather
-from esaa.runtime.trail import Trail
+from esaa.runtime.audit.report import Gathered, _asset, gather
+from esaa.runtime.trail.trail import Trail
 from tests.audit.conftest import Render
 from tests.audit.stories import FIRST
 
@@ -283,7 +283,7 @@ def test_page_is_drawn_by_day_and_by_night(browser: Browser, page: str, tmp_path
 
 
 def test_sections_beyond_a_hundred_stand_in_the_overview_only(tmp_path: Path) -> None:
-    from esaa.runtime.recorder import TrailRecorder
+    from esaa.runtime.trail.recorder import TrailRecorder
     from esaa.trail.intake import Proposal
     from tests.trails import ME, a_trail
 

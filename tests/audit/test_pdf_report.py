@@ -16,8 +16,8 @@ from esaa.audit.render import pdf
 from esaa.audit.render.pdf import pdf_report
 from esaa.audit.request import request_of
 from esaa.errors import UsageError
-from esaa.runtime.audit_report import Gathered, _asset, gather
-from esaa.runtime.recorder import TrailRecorder
+from esaa.runtime.audit.report import Gathered, _asset, gather
+from esaa.runtime.trail.recorder import TrailRecorder
 from tests.audit.conftest import Render
 from tests.trails import ME, a_trail
 

@@ -13,8 +13,8 @@ from esaa.audit.report import Report
 from esaa.audit.request import Request, request_of
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.merkle import root as merkle_root
-from esaa.runtime.audit_report import Gathered, gather
-from esaa.runtime.trail import Trail
+from esaa.runtime.audit.report import Gathered, gather
+from esaa.runtime.trail.trail import Trail
 from tests.audit.conftest import Render
 from tests.audit.stories import FIRST, SECOND, SHA
 

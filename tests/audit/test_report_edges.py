@@ -25,8 +25,8 @@ from esaa.audit.section import SectionFold
 from esaa.errors import UsageError
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.recorded import Recorded
-from esaa.runtime.audit_report import FileOptions, Gathered, gather, pieces
-from esaa.runtime.recorder import TrailRecorder
+from esaa.runtime.audit.report import FileOptions, Gathered, gather, pieces
+from esaa.runtime.trail.recorder import TrailRecorder
 from esaa.stores.trail_layout import SCHEMAS
 from esaa.trail.event import Actor, TrailEvent, Witnessed
 from esaa.trail.facts.base import TrailFact

@@ -88,7 +88,15 @@ def test_version_loads_nothing() -> None:
         (["status"], {"asyncio", "rich", "esaa.cli.run", "esaa.agents"}),
         (
             ["log"],
-            {"asyncio", "rich", "jsonschema_rs", "yaml", "esaa.cli.run", "esaa.agents", "esaa.runtime.verification"},
+            {
+                "asyncio",
+                "rich",
+                "jsonschema_rs",
+                "yaml",
+                "esaa.cli.run",
+                "esaa.agents",
+                "esaa.runtime.verification.verify",
+            },
         ),
         (["show", "1"], {"asyncio", "rich", "jsonschema_rs", "yaml", "esaa.agents"}),
         (["task", "list"], {"asyncio", "rich", "esaa.agents"}),
@@ -119,4 +127,4 @@ def test_without_a_name_for_the_log_nothing_that_signs_is_loaded(planned: Workbe
     planned.unsign()
     (planned.roadmap / "origin").unlink()
     found = imported(planned, *line)
-    assert not {name for name in found if name.startswith(("cryptography", "esaa.runtime.log_checkpoints"))}
+    assert not {name for name in found if name.startswith(("cryptography", "esaa.runtime.trust.log_checkpoints"))}

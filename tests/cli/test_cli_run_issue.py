@@ -10,7 +10,7 @@ import pytest
 
 from esaa.kernel.chain import leaf_hash
 from esaa.open import open_trail
-from esaa.runtime.feed import unfed_events
+from esaa.runtime.trail.feed import unfed_events
 from tests.cli.test_cli_imports import imported
 from tests.cli.workbench import SPEC, Workbench, result
 
@@ -156,7 +156,11 @@ def test_later_run_belongs_to_its_own_issue(esaa: Workbench) -> None:
 
 def test_command_without_a_feed_does_not_load_the_trail(planned: Workbench) -> None:
     loaded = imported(planned, "claim", "T-1", "--actor", "agent-spec")
-    assert not [name for name in loaded if name.startswith(("esaa.trail", "esaa.runtime.trail", "esaa.runtime.feed"))]
+    assert not [
+        name
+        for name in loaded
+        if name.startswith(("esaa.trail", "esaa.runtime.trail.trail", "esaa.runtime.trail.feed"))
+    ]
     assert not (planned.roadmap / "events").exists()
 
 

@@ -52,6 +52,35 @@ def test_new_file_is_written_with_its_directories(project: Project) -> None:
     assert list((project.root / ".roadmap" / ".esaa" / "staging").iterdir()) == []
 
 
+class _Thief(CountingDisk):
+    """Moves a folder away as soon as a name is made in it."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__()
+        self._folder = folder
+        self._name = name
+
+    def make_dir(self, name: str, directory: int) -> None:
+        """Makes a directory, and has a folder stolen."""
+        super().make_dir(name, directory)
+        if name == self._name:
+            self._folder.rename(self._folder.with_name("stolen"))
+
+
+@pytest.mark.parametrize(("stolen", "told"), [("src", "`src/deep`"), ("src/deep", "`deep`")])
+def test_folder_that_is_moved_away_meanwhile_is_a_finding_and_no_fault_of_the_disk(
+    project: Project, stolen: str, told: str
+) -> None:
+    effect = project.effect("src/deep/a.txt", None, b"hello")
+
+    (finding,) = project.publish(effect, disk=_Thief(project.root / stolen, "deep"))
+
+    assert f"`src/deep/a.txt` leads through {told}, which was moved away meanwhile and was not written" in finding
+    assert not list(project.root.rglob("a.txt"))
+    assert project.publish(effect) == []
+    assert project.read("src/deep/a.txt") == b"hello"
+
+
 def test_content_is_synced_before_the_name_and_the_name_after(project: Project) -> None:
     disk = CountingDisk()
     project.publish(project.effect("a.txt", None, b"hello"), disk=disk)

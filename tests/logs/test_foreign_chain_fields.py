@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from esaa.protocol.facts import Fact, ForeignRecorded, RunEnded
-from esaa.runtime.verification import Verdict, find_target, verify
+from esaa.runtime.verification.verify import Verdict, find_target, verify
 from tests.scenarios import approved, claimed, completed, created, log_lines, run_start, story
 
 PLAIN: list[Fact] = [run_start(), created("T-1"), created("T-2", "spec")]

@@ -18,7 +18,7 @@ from esaa.protocol.lessons import lessons_json
 from esaa.protocol.roadmap import projection_hash, roadmap_json
 from esaa.protocol.state import State
 from esaa.protocol.wire import ProtocolVocabulary
-from esaa.runtime.verification import Verdict, find_target, verify
+from esaa.runtime.verification.verify import Verdict, find_target, verify
 from tests.scenarios import fold
 
 WIRE = ProtocolVocabulary()

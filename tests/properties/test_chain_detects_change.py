@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from esaa.protocol.facts import Fact, VerificationPassed, ViewMutated
 from esaa.protocol.roadmap import projection_hash
-from esaa.runtime.verification import find_target, verify
+from esaa.runtime.verification.verify import find_target, verify
 from tests.scenarios import (
     approved,
     claimed,

@@ -14,12 +14,12 @@ import pytest
 from esaa.audit.embedded import read_report
 from esaa.audit.request import FORMATS, Format, request_of
 from esaa.errors import CorruptLog, UsageError
-from esaa.runtime.audit_check import Answer, check_report
-from esaa.runtime.audit_report import FileOptions, gather, pieces, write_report
+from esaa.runtime.audit.check import Answer, check_report
+from esaa.runtime.audit.report import FileOptions, gather, pieces, write_report
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.retention import retire
-from esaa.runtime.trail import Trail
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.retention import retire
+from esaa.runtime.trail.trail import Trail
 from tests.audit.stories import FIRST, SECOND, a_told_trail
 from tests.trails import ME, MORNING, a_trail, phase, settings
 

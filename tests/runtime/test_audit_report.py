@@ -13,7 +13,7 @@ import pytest
 
 from esaa.audit.request import request_of
 from esaa.errors import NotFound, StoreError, UsageError
-from esaa.runtime.audit_report import (
+from esaa.runtime.audit.report import (
     FileOptions,
     Gathered,
     gather,
@@ -22,9 +22,9 @@ from esaa.runtime.audit_report import (
     write_report,
 )
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.retention import retire
-from esaa.runtime.trail import Trail
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.retention import retire
+from esaa.runtime.trail.trail import Trail
 from esaa.stores.disk import Disk
 from esaa.trail.intake import Proposal
 from esaa.trail.wire import metadata_of

@@ -91,7 +91,7 @@ def test_a_checkpoint_costs_the_tail(tmp_path: Path, monkeypatch: pytest.MonkeyP
     root = tmp_path / "project"
     workspace = signed_workspace(root, [new_task(f"T-{number}") for number in range(50)])
     workspace.verify_now()
-    from esaa.runtime.checkpoint_sources import LogSource
+    from esaa.runtime.trust.checkpoint_sources import LogSource
 
     read: list[int] = []
     leaves = LogSource.leaves

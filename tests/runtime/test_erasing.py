@@ -13,13 +13,13 @@ import msgspec
 import pytest
 
 from esaa.errors import CommandConflict, EventRefused, NotFound, StoreError, UsageError
-from esaa.runtime import erasing
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.erasing import erase_events, erase_subject, reveal, standing
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.retention import retire
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_merge import merge_stores
+from esaa.runtime.privacy import erasing
+from esaa.runtime.privacy.erasing import erase_events, erase_subject, reveal, standing
+from esaa.runtime.trail.merge import merge_stores
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.retention import retire
+from esaa.runtime.trail.trail import Trail
 from esaa.stores.disk import Disk
 from esaa.stores.erasables import ErasableStore
 from esaa.stores.subject_keys import SubjectKeys

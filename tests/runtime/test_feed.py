@@ -28,13 +28,13 @@ from esaa.open import open_feed, open_trail
 from esaa.protocol.commands import BindIssue, CreateTask, StartRun
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.feed import TrailFeed, require_issue_key, unfed_events
 from esaa.runtime.initialise import write_contracts, write_first_log
 from esaa.runtime.orchestrator import Orchestrator
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.retention import retire
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_states import TrailStates
+from esaa.runtime.trail.feed import TrailFeed, require_issue_key, unfed_events
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.retention import retire
+from esaa.runtime.trail.states import TrailStates
+from esaa.runtime.trail.trail import Trail
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import shipped_files
 from esaa.stores.demos import demo_files, read_demo
@@ -44,10 +44,10 @@ from esaa.stores.lock import writer_lock
 from esaa.stores.secrets import state_key
 from esaa.trail.facts.base import TrailFact
 from esaa.trail.facts.tasks import TaskCreated
-from esaa.trail.fitting import fitted
 from esaa.trail.intake import Proposal
 from esaa.trail.state import OrchestrationState
 from esaa.trail.state_audit import faults, warnings
+from esaa.trail.telling.fitting import fitted
 from tests.crash.disks import CountingDisk, DeadlyDisk, FailingDisk, Killed
 from tests.crash.stories import answer
 from tests.crash.stories import begin as begin_story
@@ -249,7 +249,7 @@ def test_story_caught_up_after_every_event_is_the_same_story(root: Path, tmp_pat
 def test_batches_of_any_size_tell_the_same(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played(root, issue_key=ISSUE)
     for size in (1, 2, 7):
-        monkeypatch.setattr("esaa.runtime.feed._BATCH_EVENTS", size)
+        monkeypatch.setattr("esaa.runtime.trail.feed._BATCH_EVENTS", size)
         other = untold(root, tmp_path / str(size))
         a_feed(other).catch_up()
         assert lines(other) == lines(root)
@@ -540,7 +540,7 @@ def test_newest_ids_are_compared_and_older_events_by_their_source(root: Path, mo
     played(root, issue_key=ISSUE)
     before = lines(root)
     for most in range(len(before[ISSUE])):
-        monkeypatch.setattr("esaa.runtime.feed_cursor._RECENT_MAX", most)
+        monkeypatch.setattr("esaa.runtime.trail.feed_cursor._RECENT_MAX", most)
         (root / ".roadmap" / ".esaa" / "trail-feed.json").unlink()
         assert a_feed(root).catch_up() == 0
     assert lines(root) == before
@@ -733,7 +733,7 @@ def test_event_that_no_gate_lets_pass_holds_up_nothing(root: Path, monkeypatch: 
     def unfit(fact: TrailFact) -> dict[str, Any]:
         return {"task_id": float("inf")} if isinstance(fact, TaskCreated) else fitted(fact)
 
-    monkeypatch.setattr("esaa.runtime.feed.fitted", unfit)
+    monkeypatch.setattr("esaa.runtime.trail.feed.fitted", unfit)
     a_feed(root).catch_up()
     (observed,) = [event for event in stream(root, "global") if event["event_type"] == "ForeignEventObserved"]
     assert observed["metadata"] == {"system": "esaa", "name": "TaskCreated", "extra": {"refused": "METADATA_INVALID"}}

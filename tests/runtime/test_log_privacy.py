@@ -12,7 +12,7 @@ from esaa.errors import ContractError, NotFound, UsageError
 from esaa.kernel.canonical import compact
 from esaa.protocol.commands import CreateTask, Submit
 from esaa.protocol.result import parse_result
-from esaa.runtime.log_erasables import erase_in_log, reveal_in_log, standing_in_log
+from esaa.runtime.privacy.log_erasables import erase_in_log, reveal_in_log, standing_in_log
 from esaa.runtime.workspace import Workspace
 from esaa.stores.erasables import ErasableStore
 from tests.workspaces import (

@@ -12,7 +12,7 @@ from esaa.kernel.chain import leaf_hash
 from esaa.kernel.checkpoint import COSIGNATURE, Note, format_note, parse_note
 from esaa.kernel.merkle import root, subtrees
 from esaa.kernel.tlog_proof import ProofInvalid
-from esaa.runtime.proving import (
+from esaa.runtime.trust.proving import (
     Leaves,
     PackedLeaves,
     ProvableLog,

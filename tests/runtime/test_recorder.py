@@ -13,8 +13,8 @@ import pytest
 from esaa.errors import EventRefused, StoreError
 from esaa.runtime.clock import ManualClock
 from esaa.runtime.git_state import git_state
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.write_behind import WriteBehind
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.write_behind import WriteBehind
 from tests.crash.disks import FailingDisk
 from tests.trails import ISSUE, ME, MORNING, SESSION, a_recorder, a_trail, assert_whole, ids, phase, settings
 

@@ -22,13 +22,13 @@ from esaa.errors import NotFound, StoreLocked, UsageError
 from esaa.history.replay_plan import ReplayStep
 from esaa.kernel.canonical import sha256_hex
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.replay import replay_events, replay_success_rate
-from esaa.runtime.replay_handlers import HANDLERS, HandlerRegistry, Outcome
-from esaa.runtime.replay_result import EventResult, ReplayResult
-from esaa.runtime.restore_points import contents_of, create_restore_point
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_states import TrailStates
+from esaa.runtime.replay.handlers import HANDLERS, HandlerRegistry, Outcome
+from esaa.runtime.replay.replaying import replay_events, replay_success_rate
+from esaa.runtime.replay.restore_points import contents_of, create_restore_point
+from esaa.runtime.replay.result import EventResult, ReplayResult
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.states import TrailStates
+from esaa.runtime.trail.trail import Trail
 from esaa.stores.lock import writer_lock
 from esaa.trail.event import GLOBAL
 from tests.trail.metadata_examples import EXAMPLES

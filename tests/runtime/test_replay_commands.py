@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from esaa.errors import UsageError
-from esaa.runtime import replay_commands
-from esaa.runtime.replay import replay_events
-from esaa.runtime.replay_commands import with_commands
-from esaa.runtime.replay_handlers import HANDLERS, HandlerRegistry
-from esaa.runtime.replay_result import EventResult
-from esaa.runtime.trail import Trail
+from esaa.runtime.replay import commands as replay_commands
+from esaa.runtime.replay.commands import with_commands
+from esaa.runtime.replay.handlers import HANDLERS, HandlerRegistry
+from esaa.runtime.replay.replaying import replay_events
+from esaa.runtime.replay.result import EventResult
+from esaa.runtime.trail.trail import Trail
 from tests.trails import ISSUE, a_recorder
 
 

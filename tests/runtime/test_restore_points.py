@@ -13,10 +13,9 @@ import pytest
 
 from esaa.errors import NotFound, UsageError
 from esaa.kernel.canonical import sha256_hex
-from esaa.runtime.going_back import FileOutcome, Return, go_back
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.replay import replay_events
-from esaa.runtime.restore_points import (
+from esaa.runtime.replay.going_back import FileOutcome, Return, go_back
+from esaa.runtime.replay.replaying import replay_events
+from esaa.runtime.replay.restore_points import (
     RestorePoint,
     check_state,
     contents_of,
@@ -25,8 +24,9 @@ from esaa.runtime.restore_points import (
     restore_points,
     state_path,
 )
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_states import TrailStates
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.states import TrailStates
+from esaa.runtime.trail.trail import Trail
 from esaa.trail.event import GLOBAL
 from esaa.trail.state import encode_state
 from tests.runtime.test_replay import digest_of, started, write

@@ -13,11 +13,11 @@ import pytest
 from esaa.errors import NotFound, StoreError, StoreLocked
 from esaa.kernel.chain import leaf_hash
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import RECORDER, TrailRecorder
-from esaa.runtime.retention import Retired, retire
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_states import TrailStates
-from esaa.runtime.trail_verification import verify_stream
+from esaa.runtime.trail.recorder import RECORDER, TrailRecorder
+from esaa.runtime.trail.retention import Retired, retire
+from esaa.runtime.trail.states import TrailStates
+from esaa.runtime.trail.trail import Trail
+from esaa.runtime.trail.verification import verify_stream
 from esaa.stores.lock import writer_lock
 from esaa.stores.trail_proofs import proofs_of
 from esaa.trail.settings import TrailSettings

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from esaa.runtime import reverification
-from esaa.runtime.checkpoint_audit import Given, Knowledge
-from esaa.runtime.verification import Verdict, find_target, verify
+from esaa.runtime.verification import reverification
+from esaa.runtime.verification.checkpoint_audit import Given, Knowledge
+from esaa.runtime.verification.verify import Verdict, find_target, verify
 from esaa.stores import verified
 from esaa.stores.verified import PieceDigests, VerifiedStore, has_digests
 from tests.signed import config_dir, judged, key_of, latest, note_over, rewritten, signed_workspace
@@ -69,8 +69,8 @@ def test_an_unchanged_log_is_compared_by_its_bytes(root: Path, monkeypatch: pyte
         raise AssertionError("nothing is judged again")
 
     events = assert_alike(root).events
-    monkeypatch.setattr("esaa.runtime.verification.check_file", fail)
-    monkeypatch.setattr("esaa.runtime.verification._audit_meaning", fail)
+    monkeypatch.setattr("esaa.runtime.verification.verify.check_file", fail)
+    monkeypatch.setattr("esaa.runtime.verification.verify.audit_meaning", fail)
     verdict = judged(root)
     assert verdict.compared_by_bytes == verdict.events == events
     assert verdict.trust.signed_through == events

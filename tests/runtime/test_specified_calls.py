@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.event_sourcing import EventSourcing
-from esaa.runtime.trail import Trail
+from esaa.runtime.trail.event_sourcing import EventSourcing
+from esaa.runtime.trail.trail import Trail
 from tests.trails import a_trail
 
 KEY = "PROJ-123"

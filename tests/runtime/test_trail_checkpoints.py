@@ -11,14 +11,14 @@ from esaa.config import Config
 from esaa.errors import CorruptLog
 from esaa.kernel.checkpoint import Checkpoint, checkpoint_of, parse_note
 from esaa.open import open_trail
-from esaa.runtime import trail_checkpoints
-from esaa.runtime.checkpoint_audit import Given, Knowledge
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_checkpoints import TrailCheckpoints
-from esaa.runtime.trail_merge import merge_stores
-from esaa.runtime.trail_verification import StreamVerdict, verify_stream
+from esaa.runtime.trail.merge import merge_stores
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.trail import Trail
+from esaa.runtime.trail.verification import StreamVerdict, verify_stream
+from esaa.runtime.trust import trail_checkpoints
+from esaa.runtime.trust.trail_checkpoints import TrailCheckpoints
+from esaa.runtime.verification.checkpoint_audit import Given, Knowledge
 from esaa.stores.disk import Disk
 from esaa.stores.keys import KeyStore
 from esaa.stores.origin import make_origin

@@ -13,11 +13,11 @@ import zstandard
 
 from esaa.errors import CorruptLog, MergeConflict, NotFound, StoreError
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import RECORDER, TrailRecorder
-from esaa.runtime.retention import retire
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_merge import StreamMerge, merge_files, merge_stores, rejoin, write_file
-from esaa.runtime.trail_verification import verify_stream
+from esaa.runtime.trail.merge import StreamMerge, merge_files, merge_stores, rejoin, write_file
+from esaa.runtime.trail.recorder import RECORDER, TrailRecorder
+from esaa.runtime.trail.retention import retire
+from esaa.runtime.trail.trail import Trail
+from esaa.runtime.trail.verification import verify_stream
 from esaa.stores.disk import Disk
 from esaa.stores.trail_segments import stored_lines
 from tests.crash.disks import DeadlyDisk, FailingDisk, Killed

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from esaa.errors import NotFound, UsageError
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
-from esaa.runtime.time_travel import time_travel_query
-from esaa.runtime.trail import Trail
-from esaa.runtime.trail_states import TrailStates
+from esaa.runtime.trail.recorder import TrailRecorder
+from esaa.runtime.trail.states import TrailStates
+from esaa.runtime.trail.time_travel import time_travel_query
+from esaa.runtime.trail.trail import Trail
 from esaa.stores.trail_snapshots import snapshot_files
 from esaa.trail.intake import Proposal, trail_time
 from esaa.trail.state import encode_state
@@ -252,7 +252,7 @@ def test_snapshot_and_tail_is_the_full_fold_whatever_the_events(
 
 
 def test_very_large_state_is_snapshotted_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("esaa.runtime.trail_states._SNAPSHOT_BYTES_PER_EVENT", 100)
+    monkeypatch.setattr("esaa.runtime.trail.states._SNAPSHOT_BYTES_PER_EVENT", 100)
     recorder = a_recorder(tmp_path, settings(snapshots={"frequency": 5}))
     for number in range(100):
         check = {"check_type": f"check {number}", "passed_quality_gate": True}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from esaa.kernel.checkpoint import Checkpoint, VerifierKey, parse_vkey
-from esaa.runtime.verification import Verdict
+from esaa.runtime.verification.verify import Verdict
 from esaa.stores.keys import KeyStore
 from tests.kernel.signing import Signer
 from tests.signed import (
@@ -227,8 +227,8 @@ def test_a_key_of_another_log_does_not_speak_for_this_one(root: Path) -> None:
 
 
 def test_a_bare_log_can_be_anchored_by_file_and_key_alone(root: Path) -> None:
-    from esaa.runtime.checkpoint_audit import Given
-    from esaa.runtime.verification import find_target, verify
+    from esaa.runtime.verification.checkpoint_audit import Given
+    from esaa.runtime.verification.verify import find_target, verify
 
     key, anchor = key_of(root).verifier, latest(root).read_bytes()
     found = verify(find_target(log_of(root)), keys=[key], given=[Given(where="mail", data=anchor)]).trust
@@ -306,7 +306,7 @@ def test_loose_keys_are_told_and_not_used(root: Path) -> None:
 
 
 def test_the_parallel_half_computes_the_same_heads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from esaa.runtime import verification
+    from esaa.runtime.verification import verify as verification
 
     anchor = latest(root).read_bytes()
     alone = judged(root, given=[anchor])

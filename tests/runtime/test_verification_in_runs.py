@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bench.workspaces import make_workspace
 from esaa.kernel.chain import leaf_hash
 from esaa.protocol.envelope_audit import EnvelopeAudit
-from esaa.runtime import line_check, verification
-from esaa.runtime.verification import Verdict, find_target, verify
+from esaa.runtime.verification import line_check, meaning
+from esaa.runtime.verification.verify import Verdict, find_target, verify
 
 Lines = list[bytes]
 
@@ -82,7 +82,7 @@ def _both(root: Path) -> tuple[Verdict, Verdict]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_check, "_RUN_BYTES", 16 * 1024)
         in_runs = verify(find_target(root))
-        patch.setattr(verification, "events_of", lambda run, count: None)
+        patch.setattr(meaning, "events_of", lambda run, count: None)
         patch.setattr(EnvelopeAudit, "knows", lambda self, run, links: False)
         return in_runs, verify(find_target(root))
 

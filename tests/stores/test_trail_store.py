@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from esaa.errors import CommandConflict, CorruptLog, StoreError, WrongExpectedVersion
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.recorder import TrailRecorder
+from esaa.runtime.trail.recorder import TrailRecorder
 from esaa.stores.trail_segments import compressed, stored_lines, to_parquet
 from esaa.trail.intake import Proposal
 from tests.crash.disks import FailingDisk

@@ -14,10 +14,10 @@ import pytest
 from esaa.errors import ConfigError, EventRefused, StoreError
 from esaa.stores.disk import Disk
 from esaa.stores.trail_types import SCHEMA_BYTES_MAX, TYPES_MAX, load_types, publish_schemas, shipped_history
-from esaa.trail.evolution import parse_history
 from esaa.trail.intake import Proposal
 from esaa.trail.registry import TRAIL_TYPES
 from esaa.trail.types import Untyped
+from esaa.trail.versions.evolution import parse_history
 from tests.crash.disks import CountingDisk, DeadlyDisk, FailingDisk, Killed
 from tests.trails import ISSUE, a_recorder
 

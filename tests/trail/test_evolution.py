@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Meta, UnsetType
 
 from esaa.errors import ConfigError
-from esaa.trail.compatibility import judge
-from esaa.trail.evolution import (
+from esaa.trail.facts.base import TrailFact
+from esaa.trail.facts.phases import PhaseStarted
+from esaa.trail.types import EventTypes, Untyped
+from esaa.trail.versions.compatibility import judge
+from esaa.trail.versions.evolution import (
     VersionHistory,
     WrittenVersion,
     built_in,
@@ -24,11 +27,8 @@ from esaa.trail.evolution import (
     history_file,
     parse_history,
 )
-from esaa.trail.facts.base import TrailFact
-from esaa.trail.facts.phases import PhaseStarted
-from esaa.trail.schema import type_schema
-from esaa.trail.types import EventTypes, Untyped
-from esaa.trail.upcasters import NoUpcaster, Steps, semver, upcast
+from esaa.trail.versions.schema import type_schema
+from esaa.trail.versions.upcasters import NoUpcaster, Steps, semver, upcast
 from esaa.trail.wire import TrailVocabulary
 from tests.trail.extend_corpus import example
 

@@ -49,12 +49,12 @@ from esaa.trail.facts.tasks import (
     TaskDone,
     TaskReopened,
 )
-from esaa.trail.fitting import METADATA_BYTES, fitted
 from esaa.trail.from_protocol import Translator
 from esaa.trail.intake import Proposal, prepare
-from esaa.trail.narrator import Translated
 from esaa.trail.state import OrchestrationState
 from esaa.trail.state_audit import faults, warnings
+from esaa.trail.telling.fitting import METADATA_BYTES, fitted
+from esaa.trail.telling.narrator import Translated
 from esaa.trail.types import EventTypes
 from tests.properties.strategies import STORIES
 from tests.scenarios import (

@@ -13,14 +13,14 @@ import pytest
 
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.strict_json import loads_strict
-from esaa.trail.envelope_schema import ENVELOPE
 from esaa.trail.event import TrailEvent
-from esaa.trail.evolution import parse_history
 from esaa.trail.evolve import PROJECTION_VERSION
 from esaa.trail.facts.wording import LINE_MAX
 from esaa.trail.registry import TRAIL_TYPES
-from esaa.trail.schema import events_schema
 from esaa.trail.types import EventTypes, Untyped
+from esaa.trail.versions.envelope_schema import ENVELOPE
+from esaa.trail.versions.evolution import parse_history
+from esaa.trail.versions.schema import events_schema
 from esaa.trail.wire import TrailVocabulary, metadata_of
 from tests.trail.extend_corpus import corpus_lines, folded, golden_state
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from esaa.errors import CorruptLog
-from esaa.trail.histories import histories
+from esaa.trail.joining.histories import histories
 from tests.trail.test_merge import Machine, ids_of
 
 

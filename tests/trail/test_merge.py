@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from esaa.errors import CorruptLog, MergeConflict
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.recorded import Recorded
-from esaa.trail import concurrency
-from esaa.trail.clocks import joined, order, ticked
 from esaa.trail.event import Actor, TrailEvent, Witnessed
 from esaa.trail.facts.records import CONCURRENT_SHOWN_MAX, TrailMerged
 from esaa.trail.intake import is_uuid, trail_time
-from esaa.trail.merge import Line, Merged, merge, original_event, original_line
+from esaa.trail.joining import concurrency
+from esaa.trail.joining.clocks import joined, order, ticked
+from esaa.trail.joining.merge import Line, Merged, merge, original_event, original_line
 from esaa.trail.types import EventTypes
 from esaa.trail.wire import TrailVocabulary, metadata_of, raw_metadata
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esaa.trail.agent_metrics import AgentMetric, agent_metrics
-from esaa.trail.durations import seconds_between
 from esaa.trail.event import Actor, TrailEvent
-from esaa.trail.failure_kinds import failure_of, subjects_of_success
-from esaa.trail.failures import FailureStory, failures
-from esaa.trail.gaps import GapStory, gaps
-from esaa.trail.phases import PhaseRun, phases
-from esaa.trail.quality import Quality, quality
-from esaa.trail.timeline import timeline
+from esaa.trail.views.agent_metrics import AgentMetric, agent_metrics
+from esaa.trail.views.durations import seconds_between
+from esaa.trail.views.failure_kinds import failure_of, subjects_of_success
+from esaa.trail.views.failures import FailureStory, failures
+from esaa.trail.views.gaps import GapStory, gaps
+from esaa.trail.views.phases import PhaseRun, phases
+from esaa.trail.views.quality import Quality, quality
+from esaa.trail.views.timeline import timeline
 from esaa.trail.wire import event_view
 from tests.trail.metadata_examples import EXAMPLES, SUMMARIES
 from tests.trail.scenes import TYPES, Act, clock, event_id, happened, pairs, scene, scenes

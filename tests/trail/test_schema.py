@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esaa.kernel.canonical import pretty
-from esaa.trail.envelope_schema import ENVELOPE
 from esaa.trail.registry import TRAIL_TYPES
-from esaa.trail.schema import described, events_schema, family_of, type_schema
 from esaa.trail.types import EventTypes, parse_custom_type
+from esaa.trail.versions.envelope_schema import ENVELOPE
+from esaa.trail.versions.schema import described, events_schema, family_of, type_schema
 from esaa.trail.wire import ENVELOPE_REQUIRED, Envelope, raw_metadata
 from tests.trail.metadata_examples import EXAMPLES
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esaa.trail.clocks import Order, joined, order, ticked
+from esaa.trail.joining.clocks import Order, joined, order, ticked
 
 WRITERS = st.sampled_from(["mac", "ci", "ws"])
 CLOCKS = st.dictionaries(WRITERS, st.integers(0, 4), max_size=3)

@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from esaa.trail.agent_metrics import agent_metrics
-from esaa.trail.failures import failures
-from esaa.trail.gaps import gaps
-from esaa.trail.phases import phases
-from esaa.trail.quality import quality
 from esaa.trail.registry import FAMILIES
 from esaa.trail.state import OrchestrationState, encode_state
+from esaa.trail.views.agent_metrics import agent_metrics
+from esaa.trail.views.failures import failures
+from esaa.trail.views.gaps import gaps
+from esaa.trail.views.phases import phases
+from esaa.trail.views.quality import quality
 from tests.trail.metadata_examples import EXAMPLES
 from tests.trail.scenes import fold, pairs, scene
 

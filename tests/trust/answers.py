@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esaa.kernel.checkpoint import VerifierKey, format_vkey
-from esaa.runtime.checkpoint_audit import Given
-from esaa.runtime.verification import find_target, verify
+from esaa.runtime.verification.checkpoint_audit import Given
+from esaa.runtime.verification.verify import find_target, verify
 from tools import verify_standalone
 
 

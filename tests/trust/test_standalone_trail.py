@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from esaa.kernel.checkpoint import format_vkey
-from esaa.runtime.checkpoint_audit import Given
 from esaa.runtime.clock import ManualClock
-from esaa.runtime.trail_verification import verify_stream
+from esaa.runtime.trail.verification import verify_stream
+from esaa.runtime.verification.checkpoint_audit import Given
 from tests.trails import ISSUE, MORNING, a_recorder, a_trail, phase
 from tests.trust.tampering import ORIGIN, Signer
 from tools import verify_standalone

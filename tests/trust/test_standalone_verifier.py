@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from esaa.runtime.verification import find_target, verify
+from esaa.runtime.verification.verify import find_target, verify
 from tests.trust.answers import answer_of_package, answer_of_standalone
 from tools import verify_standalone
 

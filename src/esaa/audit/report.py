@@ -26,9 +26,9 @@ from esaa.audit.rows import ActorRow
 from esaa.audit.section import Section, SectionFold
 from esaa.audit.seen import Seen, section_key
 from esaa.audit.stream_fold import StreamFold
-from esaa.trail.durations import seconds_between
 from esaa.trail.registry import TRAIL_TYPES
 from esaa.trail.types import EventTypes
+from esaa.trail.views.durations import seconds_between
 
 SECTIONS_NAME: dict[Grouping, str] = {"issue": "issues", "user": "users", "phase": "phases"}
 """What the sections are called in the JSON."""

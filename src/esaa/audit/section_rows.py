@@ -23,19 +23,19 @@ from esaa.audit.rows import (
     TaskRow,
     TestRow,
 )
-from esaa.trail.agent_metrics import AgentMetric, agent_metrics
 from esaa.trail.event import TrailEvent
 from esaa.trail.facts.base import TrailFact, agent_of
 from esaa.trail.facts.git import CommitCreated
 from esaa.trail.facts.tasks import OutputRejected
 from esaa.trail.facts.tools import ToolDenied
 from esaa.trail.facts.wording import brief
-from esaa.trail.failures import failures
 from esaa.trail.folds.reading import given
-from esaa.trail.gaps import gaps
-from esaa.trail.phases import phases
-from esaa.trail.quality import quality
 from esaa.trail.state import OrchestrationState
+from esaa.trail.views.agent_metrics import AgentMetric, agent_metrics
+from esaa.trail.views.failures import failures
+from esaa.trail.views.gaps import gaps
+from esaa.trail.views.phases import phases
+from esaa.trail.views.quality import quality
 
 Pair = tuple[TrailEvent, TrailFact]
 Pairs = Sequence[Pair]

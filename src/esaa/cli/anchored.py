@@ -13,7 +13,7 @@ from esaa.errors import EsaaError, UsageError
 if TYPE_CHECKING:
     from esaa.cli.face import Face
     from esaa.kernel.checkpoint import VerifierKey
-    from esaa.runtime.checkpoint_audit import Given, Trust
+    from esaa.runtime.verification.checkpoint_audit import Given, Trust
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ def checkpoint_options(command: C) -> C:
 
 def given_checkpoint(path: Path) -> Given:
     """The checkpoint in a file that somebody names. A link is followed: the user chose it."""
-    from esaa.runtime.checkpoint_audit import Given
+    from esaa.runtime.verification.checkpoint_audit import Given
     from esaa.stores.checkpoints import read_note
 
     return Given(where=str(path), data=read_note(path.resolve()) or b"")
@@ -48,7 +48,7 @@ def given_checkpoint(path: Path) -> Given:
 def fetched_checkpoints(face: Face, roadmap: Path | None) -> list[Given]:
     """What the anchors of a workspace give back now. One that cannot be asked is a warning: it vouches for nothing."""
     from esaa.open import open_anchoring
-    from esaa.runtime.checkpoint_audit import Given
+    from esaa.runtime.verification.checkpoint_audit import Given
 
     if roadmap is None:
         raise UsageError(

@@ -14,7 +14,7 @@ from esaa.errors import EsaaError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from esaa.kernel.checkpoint import VerifierKey
-    from esaa.runtime.anchoring import Anchoring, Comparison
+    from esaa.runtime.trust.anchoring import Anchoring, Comparison
     from esaa.stores.keys import KeyStore
 
 _stream_option = click.option(
@@ -147,7 +147,7 @@ def witness_key(face: Face, name: str) -> None:
     Example: esaa witness key w1.example
     """
     from esaa.kernel.checkpoint import format_vkey
-    from esaa.runtime.witness import cosigner
+    from esaa.runtime.trust.witness import cosigner
     from esaa.stores.disk import Disk
 
     keys = _keys()
@@ -173,7 +173,7 @@ def serve(face: Face, name: str, logs: tuple[str, ...], host: str, port: int) ->
     Example: esaa witness serve w1.example --log log.vkey --port 8780
     """
     from esaa.runtime.clock import SystemClock
-    from esaa.runtime.witness import Witness, WitnessServer
+    from esaa.runtime.trust.witness import Witness, WitnessServer
     from esaa.stores.disk import Disk
 
     key = _keys().load(name)
@@ -192,7 +192,7 @@ def serve(face: Face, name: str, logs: tuple[str, ...], host: str, port: int) ->
 
 def _anchoring(face: Face, stream: str | None) -> Anchoring:
     from esaa.open import open_anchoring
-    from esaa.runtime.trail_states import check_stream
+    from esaa.runtime.trail.states import check_stream
 
     if stream is not None:
         check_stream(stream)

@@ -14,7 +14,7 @@ from esaa.cli.face import Face, exit_with, face_options, pass_face
 from esaa.cli.terminal import for_screen, plain
 
 if TYPE_CHECKING:
-    from esaa.runtime.audit_report import FileOptions, Gathered
+    from esaa.runtime.audit.report import FileOptions, Gathered
 
 _FORMATS = ("json", "csv", "html", "md", "pdf")
 _GROUPINGS = ("issue", "user", "phase")
@@ -68,7 +68,7 @@ def audit(
 
     from esaa.audit.request import as_format, request_of
     from esaa.open import open_trail
-    from esaa.runtime.audit_report import FileOptions, gather, write_report
+    from esaa.runtime.audit.report import FileOptions, gather, write_report
     from esaa.trail.facts.wording import counted
 
     trail = open_trail(face.find_root())
@@ -114,7 +114,7 @@ def check(face: Face, file: Path, font_paths: tuple[str, ...]) -> None:
     from esaa.errors import UsageError
     from esaa.kernel.ingest import REPORT, NotIngested
     from esaa.open import open_trail
-    from esaa.runtime.audit_check import check_report
+    from esaa.runtime.audit.check import check_report
     from esaa.stores.outside import read_named
     from esaa.trail.facts.wording import counted
 
@@ -139,7 +139,7 @@ def check(face: Face, file: Path, font_paths: tuple[str, ...]) -> None:
 def _to_stdout(face: Face, gathered: Gathered, format_: str, options: FileOptions) -> None:
     from esaa.audit.request import as_format
     from esaa.errors import UsageError
-    from esaa.runtime.audit_report import pieces
+    from esaa.runtime.audit.report import pieces
 
     if format_ == "pdf" and sys.stdout.isatty():
         raise UsageError("OUTPUT_INVALID", "A PDF is nothing for a terminal.", "Give --output FILE, or pipe it on.")

@@ -14,7 +14,7 @@ from esaa.cli.face import Face, exit_with, face_options, pass_face
 from esaa.stores.views import VIEW_NAMES
 
 if TYPE_CHECKING:
-    from esaa.runtime.verification import Verdict
+    from esaa.runtime.verification.verify import Verdict
 
 _EXIT = {"ok": 0, "mismatch": 3, "corrupted": 4}
 
@@ -49,9 +49,9 @@ def verify(
     """
     from esaa.cli.progress import byte_progress
     from esaa.config import load_config
-    from esaa.runtime.checkpoint_audit import Knowledge
-    from esaa.runtime.verification import find_target
-    from esaa.runtime.verification import verify as verify_log
+    from esaa.runtime.verification.checkpoint_audit import Knowledge
+    from esaa.runtime.verification.verify import find_target
+    from esaa.runtime.verification.verify import verify as verify_log
 
     target = find_target(face.find_root() if path is None else path)
     fetched = fetched_checkpoints(face, target.roadmap) if anchors else []

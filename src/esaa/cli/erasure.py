@@ -12,7 +12,7 @@ from esaa.cli.face import Face, exit_with, face_options, pass_face
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from esaa.runtime.withholding import Revealed
+    from esaa.runtime.privacy.withholding import Revealed
 
 
 @click.command()
@@ -77,7 +77,7 @@ def erase(
     before = orphans = 0
     is_key_destroyed = False
     if of_log:
-        from esaa.runtime.log_erasables import erase_in_log
+        from esaa.runtime.privacy.log_erasables import erase_in_log
 
         workspace = face.workspace() if dry_run else face.writable()
         found = erase_in_log(workspace, of_log, fields=fields, **said)
@@ -86,8 +86,8 @@ def erase(
         before, orphans = found.erased_before, found.orphans
     if of_trail or subject is not None:
         from esaa.open import open_trail
-        from esaa.runtime.erasing import erase_events, erase_subject
-        from esaa.runtime.recorder import RECORDER, TrailRecorder
+        from esaa.runtime.privacy.erasing import erase_events, erase_subject
+        from esaa.runtime.trail.recorder import RECORDER, TrailRecorder
 
         with TrailRecorder(open_trail(root), actor=RECORDER, is_async=False) as recorder:
             if subject is not None:
@@ -122,11 +122,11 @@ def erase(
 def _revealed(root: Path, event: str) -> Sequence[Revealed]:
     if event.startswith("EV-"):
         from esaa.open import open_workspace
-        from esaa.runtime.log_erasables import reveal_in_log
+        from esaa.runtime.privacy.log_erasables import reveal_in_log
 
         return reveal_in_log(open_workspace(root), event)[1]
     from esaa.open import open_trail
-    from esaa.runtime.erasing import reveal as reveal_in_trail
+    from esaa.runtime.privacy.erasing import reveal as reveal_in_trail
 
     return reveal_in_trail(open_trail(root), event)[1]
 
@@ -134,8 +134,8 @@ def _revealed(root: Path, event: str) -> Sequence[Revealed]:
 def _standing(face: Face, root: Path) -> None:
     from esaa.errors import NotFound
     from esaa.open import find_log, open_trail, open_workspace
-    from esaa.runtime.erasing import standing
-    from esaa.runtime.log_erasables import standing_in_log
+    from esaa.runtime.privacy.erasing import standing
+    from esaa.runtime.privacy.log_erasables import standing_in_log
 
     try:
         find_log(root)

@@ -169,8 +169,8 @@ def _of_log(face: Face) -> tuple[Checkpoint | None, bytes | None]:
 
 def _of_stream(face: Face, stream: str) -> tuple[Checkpoint | None, bytes | None]:
     from esaa.open import open_trail
-    from esaa.runtime.trail_checkpoints import stream_checkpoints
-    from esaa.runtime.trail_states import check_stream
+    from esaa.runtime.trail.states import check_stream
+    from esaa.runtime.trust.trail_checkpoints import stream_checkpoints
     from esaa.stores.checkpoints import LATEST
 
     check_stream(stream)

@@ -11,7 +11,7 @@ import click
 from esaa.cli.face import Face, FaceGroup, face_options, pass_face
 
 if TYPE_CHECKING:
-    from esaa.runtime.trail import Trail
+    from esaa.runtime.trail.trail import Trail
     from esaa.trail.event import TrailEvent
     from esaa.trail.facts.base import TrailFact
 
@@ -33,8 +33,8 @@ def state(face: Face, issue: str, moment: str | None, select: str | None, projec
     Example: esaa state --issue PROJ-123 --at 2026-02-27T14:00:00Z --select active_agents
     """
     from esaa.open import open_trail
-    from esaa.runtime.moments import sequence_of
-    from esaa.runtime.trail_states import TrailStates, check_stream
+    from esaa.runtime.trail.moments import sequence_of
+    from esaa.runtime.trail.states import TrailStates, check_stream
 
     trail = open_trail(face.find_root())
     check_stream(issue)
@@ -61,7 +61,7 @@ def time_travel(face: Face, issue: str, moment: str, window_minutes: float) -> N
     Example: esaa time-travel PROJ-123 2025-12-22T14:00:00Z
     """
     from esaa.open import open_trail
-    from esaa.runtime.time_travel import time_travel_query
+    from esaa.runtime.trail.time_travel import time_travel_query
     from esaa.trail.wire import event_of_view
 
     trail = open_trail(face.find_root())
@@ -94,9 +94,9 @@ def create(face: Face, issue: str, moment: str | None) -> None:
     Example: esaa snapshot create --issue PROJ-123
     """
     from esaa.open import open_trail
-    from esaa.runtime.moments import sequence_of
-    from esaa.runtime.recorder import RECORDER, TrailRecorder
-    from esaa.runtime.trail_states import check_stream
+    from esaa.runtime.trail.moments import sequence_of
+    from esaa.runtime.trail.recorder import RECORDER, TrailRecorder
+    from esaa.runtime.trail.states import check_stream
 
     trail = open_trail(face.find_root())
     check_stream(issue)
@@ -134,7 +134,7 @@ def list_(face: Face, issue: str) -> None:
     """
     from esaa.cli.terminal import columns
     from esaa.open import open_trail
-    from esaa.runtime.trail_states import TrailStates, check_stream
+    from esaa.runtime.trail.states import TrailStates, check_stream
     from esaa.stores.trail_snapshots import snapshot_files
 
     trail = open_trail(face.find_root())
@@ -158,7 +158,7 @@ def gc(face: Face, issue: str | None, dry_run: bool) -> None:
     Example: esaa snapshot gc --dry-run
     """
     from esaa.open import open_trail
-    from esaa.runtime.trail_states import TrailStates, check_stream
+    from esaa.runtime.trail.states import TrailStates, check_stream
 
     trail = open_trail(face.find_root())
     if issue is not None:
@@ -182,12 +182,12 @@ def builtins(value: Any) -> Any:
 
 
 def _projected(trail: Trail, issue: str, sequence: int, projection: str) -> Any:
-    from esaa.trail.agent_metrics import agent_metrics
-    from esaa.trail.failures import failures
-    from esaa.trail.gaps import gaps
-    from esaa.trail.phases import phases
-    from esaa.trail.quality import quality
-    from esaa.trail.timeline import timeline
+    from esaa.trail.views.agent_metrics import agent_metrics
+    from esaa.trail.views.failures import failures
+    from esaa.trail.views.gaps import gaps
+    from esaa.trail.views.phases import phases
+    from esaa.trail.views.quality import quality
+    from esaa.trail.views.timeline import timeline
 
     folds: dict[str, Callable[[Iterable[tuple[TrailEvent, TrailFact]]], Any]] = {
         "agents": agent_metrics,
@@ -202,7 +202,7 @@ def _projected(trail: Trail, issue: str, sequence: int, projection: str) -> Any:
 
 
 def _selected(value: Any, expression: str) -> Any:
-    from esaa.runtime.trail_states import select
+    from esaa.runtime.trail.states import select
 
     return select(value, expression)
 

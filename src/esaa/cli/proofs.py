@@ -15,7 +15,7 @@ from esaa.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from esaa.kernel.checkpoint import Note, VerifierKey
     from esaa.kernel.ingest import Limit
-    from esaa.runtime.proving import ProvableLog, Proved
+    from esaa.runtime.trust.proving import ProvableLog, Proved
 
 _NAME = re.compile(r"0|[1-9][0-9]{0,18}|latest")
 
@@ -45,8 +45,8 @@ def prove(
     """
     from esaa.kernel.tlog_proof import TlogProof
     from esaa.open import open_provable
-    from esaa.runtime.proving import formatted
-    from esaa.runtime.trail_states import check_stream
+    from esaa.runtime.trail.states import check_stream
+    from esaa.runtime.trust.proving import formatted
 
     if (event is None) == (not consistency):
         raise UsageError("USAGE", "Name an event, or two checkpoints with --consistency.", "See `esaa prove --help`.")
@@ -97,7 +97,7 @@ def check_proof(face: Face, file: str, event: str | None, line: str | None, keys
     from esaa.kernel.head_proof import BYTES_MAX
     from esaa.kernel.ingest import BATCH_LINE, Limit
     from esaa.kernel.tlog_proof import ProofInvalid
-    from esaa.runtime.proving import check, origin_of
+    from esaa.runtime.trust.proving import check, origin_of
 
     if event is not None and line is not None:
         raise UsageError("USAGE", "The event is given with --event or with --line.", "Leave one of them out.")
@@ -117,8 +117,8 @@ def check_proof(face: Face, file: str, event: str | None, line: str | None, keys
 def _located(face: Face, event: str, stream: str | None) -> tuple[int, bytes]:
     from esaa.open import find_log, open_trail
     from esaa.runtime.clock import SystemClock
-    from esaa.runtime.moments import sequence_of
     from esaa.runtime.timeline import events_in
+    from esaa.runtime.trail.moments import sequence_of
 
     if ".." in event:
         raise UsageError("REF_INVALID", f"{event!r} names more than one event.", "Prove one at a time.")
@@ -136,7 +136,7 @@ def _located(face: Face, event: str, stream: str | None) -> tuple[int, bytes]:
 
 def _note(log: ProvableLog, text: str) -> Note:
     from esaa.kernel.ingest import SIGNED_NOTE
-    from esaa.runtime.proving import read_checkpoint
+    from esaa.runtime.trust.proving import read_checkpoint
 
     return log.note(text) if _NAME.fullmatch(text) else read_checkpoint(_read(text, SIGNED_NOTE), text)
 

@@ -15,7 +15,7 @@ from esaa.cli.face import Face, FaceGroup, exit_with, face_options, pass_face
 if TYPE_CHECKING:
     from esaa.query.finder import Finder
     from esaa.query.pages import Page
-    from esaa.runtime.trail import Trail
+    from esaa.runtime.trail.trail import Trail
     from esaa.trail.event import TrailEvent
 
 _GROUPS = ("event_type", "issue_key", "phase", "agent_name", "actor", "session", "day", "hour")

@@ -9,7 +9,7 @@ import click
 from esaa.cli.face import Face, face_options, pass_face
 
 if TYPE_CHECKING:
-    from esaa.runtime.recorder import TrailRecorder
+    from esaa.runtime.trail.recorder import TrailRecorder
     from esaa.trail.intake import Proposal
     from esaa.trail.types import EventTypes
 
@@ -66,7 +66,7 @@ def record(
     Example: esaa record PhaseStarted --issue PROJ-123 phase=PLAN expected_agents=2
     """
     from esaa.open import open_trail
-    from esaa.runtime.recorder import TrailRecorder
+    from esaa.runtime.trail.recorder import TrailRecorder
     from esaa.trail.intake import Proposal
 
     trail = open_trail(face.find_root())
@@ -227,7 +227,7 @@ def _list(face: Face, types: EventTypes) -> None:
 def _describe(face: Face, types: EventTypes, name: str) -> None:
     from esaa.cli.terminal import columns
     from esaa.errors import UsageError
-    from esaa.trail.schema import described
+    from esaa.trail.versions.schema import described
 
     if not types.knows(name):
         raise UsageError("EVENT_TYPE_UNKNOWN", f"{name!r} is no event type.", "`esaa record --list` names the types.")

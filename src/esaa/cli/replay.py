@@ -11,8 +11,8 @@ import click
 from esaa.cli.face import Face, exit_with, face_options, pass_face
 
 if TYPE_CHECKING:
-    from esaa.runtime.replay_result import EventResult, ReplayResult
-    from esaa.runtime.trail import Trail
+    from esaa.runtime.replay.result import EventResult, ReplayResult
+    from esaa.runtime.trail.trail import Trail
 
 
 @click.command()
@@ -58,11 +58,11 @@ def replay(
     Example: esaa replay PROJ-123 --from 50 --execute
     """
     from esaa.open import open_trail
-    from esaa.runtime.moments import sequence_of
-    from esaa.runtime.replay import replay_events
-    from esaa.runtime.replay_commands import with_commands
-    from esaa.runtime.replay_handlers import HANDLERS
-    from esaa.runtime.trail_states import check_stream
+    from esaa.runtime.replay.commands import with_commands
+    from esaa.runtime.replay.handlers import HANDLERS
+    from esaa.runtime.replay.replaying import replay_events
+    from esaa.runtime.trail.moments import sequence_of
+    from esaa.runtime.trail.states import check_stream
 
     trail = open_trail(face.find_root())
     check_stream(issue)
@@ -97,7 +97,7 @@ def replay(
 def _first_of(trail: Trail, issue: str, text: str) -> int:
     """The first event that a moment means: that event, or the first one that is not before a time."""
     from esaa.history.refs import AtTime, parse_ref
-    from esaa.runtime.moments import sequence_of
+    from esaa.runtime.trail.moments import sequence_of
     from esaa.trail.intake import is_uuid, parse_time, trail_time
 
     moment = parse_time(text)

@@ -10,7 +10,7 @@ import click
 from esaa.cli.face import Face, FaceGroup, exit_with, face_options, pass_face
 
 if TYPE_CHECKING:
-    from esaa.runtime.going_back import Return
+    from esaa.runtime.replay.going_back import Return
 
 
 @click.group("restore-point", cls=FaceGroup)
@@ -35,7 +35,7 @@ def create(face: Face, issue: str, phase: str | None, reason: str, dry_run: bool
     Example: esaa restore-point create --issue PROJ-123 --phase CODE --reason major_milestone_completed
     """
     from esaa.open import open_trail
-    from esaa.runtime.restore_points import create_restore_point
+    from esaa.runtime.replay.restore_points import create_restore_point
 
     trail = open_trail(face.find_root())
     metadata, event = create_restore_point(trail, issue, phase=phase, reason=reason, actor=_user(), dry_run=dry_run)
@@ -63,7 +63,7 @@ def list_(face: Face, issue: str | None) -> None:
     """
     from esaa.cli.terminal import columns
     from esaa.open import open_trail
-    from esaa.runtime.restore_points import restore_points, state_path
+    from esaa.runtime.replay.restore_points import restore_points, state_path
 
     trail = open_trail(face.find_root())
     found = list(restore_points(trail, issue))
@@ -121,8 +121,8 @@ def restore(
     import msgspec
 
     from esaa.open import open_trail
-    from esaa.runtime.going_back import go_back
-    from esaa.runtime.restore_points import find_restore_point
+    from esaa.runtime.replay.going_back import go_back
+    from esaa.runtime.replay.restore_points import find_restore_point
 
     trail = open_trail(face.find_root())
     point = find_restore_point(trail, checkpoint_id, issue)

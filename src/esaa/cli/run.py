@@ -66,7 +66,7 @@ def run(
     from esaa.stores.lock import writer_lock
 
     if issue is not None:
-        from esaa.runtime.feed import require_issue_key
+        from esaa.runtime.trail.feed import require_issue_key
 
         require_issue_key(issue)
     if dry_run:

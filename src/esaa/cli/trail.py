@@ -13,8 +13,8 @@ from esaa.cli.anchored import checkpoint_options, given_checkpoint, parse_key, r
 from esaa.cli.face import Face, FaceGroup, exit_with, face_options, pass_face
 
 if TYPE_CHECKING:
-    from esaa.runtime.trail import Trail
-    from esaa.runtime.trail_verification import StreamVerdict
+    from esaa.runtime.trail.trail import Trail
+    from esaa.runtime.trail.verification import StreamVerdict
 
 _SHOWN_MAX = 20
 _SAMPLES = 10
@@ -64,9 +64,9 @@ def check(face: Face, issues: tuple[str, ...], checkpoints: tuple[Path, ...], vk
     from esaa.cli.terminal import columns
     from esaa.config import load_config
     from esaa.open import find_log, open_trail
-    from esaa.runtime.checkpoint_audit import Knowledge
-    from esaa.runtime.trail_check import check_trail
-    from esaa.runtime.trail_states import check_stream
+    from esaa.runtime.trail.check import check_trail
+    from esaa.runtime.trail.states import check_stream
+    from esaa.runtime.verification.checkpoint_audit import Knowledge
 
     root = face.find_root()
     opened = open_trail(root)
@@ -144,8 +144,8 @@ def archive(face: Face, dry_run: bool) -> None:
     """
     from esaa.cli.moments import builtins
     from esaa.open import open_trail
-    from esaa.runtime.recorder import RECORDER, TrailRecorder
-    from esaa.runtime.retention import retire
+    from esaa.runtime.trail.recorder import RECORDER, TrailRecorder
+    from esaa.runtime.trail.retention import retire
 
     opened = open_trail(face.find_root())
     if not opened.settings.cleanup.enabled:
@@ -187,7 +187,7 @@ def merge(face: Face, other: Path | None, driver: tuple[Path, Path, Path] | None
     """
     from esaa.cli.moments import builtins
     from esaa.open import open_trail
-    from esaa.runtime.trail_merge import merge_files, merge_stores, rejoin, write_file
+    from esaa.runtime.trail.merge import merge_files, merge_stores, rejoin, write_file
     from esaa.stores.disk import Disk
     from esaa.stores.trail import TrailStore
 

@@ -127,9 +127,12 @@ def _step(fd: int, name: str, create: Disk | None) -> int:
     except FileNotFoundError:
         if create is None:
             raise
-    with suppress(FileExistsError):
-        create.make_dir(name, fd)
-    return _open(fd, name)
+    try:
+        with suppress(FileExistsError):
+            create.make_dir(name, fd)
+        return _open(fd, name)
+    except FileNotFoundError as error:
+        raise UnsafePath(error.errno, f"leads through `{name}`, which was moved away meanwhile") from error
 
 
 def _open(fd: int, name: str) -> int:

@@ -99,8 +99,11 @@ class Publisher:
         for depth in range(1, len(directories) + 1):
             way = "/".join(directories[:depth])
             if way not in self._settled:
-                with parent_of(self._root, way, create=None) as (directory, _):
-                    self._disk.fsync(directory)
+                try:
+                    with parent_of(self._root, way, create=None) as (directory, _):
+                        self._disk.fsync(directory)
+                except FileNotFoundError as error:
+                    raise UnsafePath(error.errno, f"leads through `{way}`, which was moved away meanwhile") from error
                 self._settled.add(way)
 
     def _replace(self, effect: FileEffect, content: bytes) -> None:

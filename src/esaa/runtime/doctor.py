@@ -15,8 +15,8 @@ from esaa.protocol.commands import RecordRepair
 from esaa.protocol.facts import FileWritten
 from esaa.protocol.lessons import enforceable
 from esaa.protocol.roadmap import schema_version
-from esaa.runtime.checkpoint_audit import Knowledge
-from esaa.runtime.verification import Target, verify
+from esaa.runtime.verification.checkpoint_audit import Knowledge
+from esaa.runtime.verification.verify import Target, verify
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import read_governance
 from esaa.stores.layout import LOG_NAME, ROADMAP

@@ -39,8 +39,8 @@ from esaa.protocol.wire import LEGACY, ProtocolVocabulary
 from esaa.runtime.clock import Clock, log_time
 from esaa.runtime.folded_log import FoldedLog
 from esaa.runtime.identity import with_identity
+from esaa.runtime.privacy.redacting import guarded, refuse_secret_id, without_secrets
 from esaa.runtime.recovery import recover
-from esaa.runtime.redacting import guarded, refuse_secret_id, without_secrets
 from esaa.runtime.unknown_actors import UnknownActorFile
 from esaa.stores.archive import Quarantine
 from esaa.stores.base import Batch
@@ -53,7 +53,7 @@ from esaa.stores.lock import writer_lock
 from esaa.stores.views import Views
 
 if TYPE_CHECKING:
-    from esaa.runtime.log_checkpoints import LogCheckpoints
+    from esaa.runtime.trust.log_checkpoints import LogCheckpoints
 
 Subscriber = Callable[[], Sequence[str]]
 """Follows the log with a cursor of its own; returns notices, such as why it could not follow. It raises nothing."""

@@ -28,8 +28,8 @@ from esaa.stores.trail_files import VOCABULARY, LineCache, StreamFiles, Tip, end
 from esaa.stores.trail_layout import ARCHIVE, DISPOSABLE, partition, stream_names
 from esaa.stores.trail_proofs import proofs_of
 from esaa.stores.trail_segments import KINDS, Kind, Segment, joined_array, split_array, stored_lines
-from esaa.trail.clocks import ticked
 from esaa.trail.event import TrailEvent, Witnessed
+from esaa.trail.joining.clocks import ticked
 from esaa.trail.settings import Storage
 
 _FOLDERS_MAX = 10_000

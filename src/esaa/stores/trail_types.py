@@ -20,7 +20,7 @@ from esaa.stores.trail_layout import SCHEMAS
 from esaa.trail.types import CustomType, EventTypes, parse_custom_type
 
 if TYPE_CHECKING:
-    from esaa.trail.evolution import VersionHistory
+    from esaa.trail.versions.evolution import VersionHistory
 
 CUSTOM = "custom"
 EVENTS_SCHEMA = "orchestration-events.json"
@@ -77,8 +77,8 @@ def publish_schemas(base: Path, disk: Disk, types: EventTypes) -> bool:
         return False
 
     # Loaded here: who only records pays for no schemas.
-    from esaa.trail.evolution import history_file
-    from esaa.trail.schema import events_schema
+    from esaa.trail.versions.evolution import history_file
+    from esaa.trail.versions.schema import events_schema
 
     history = history_file(_history_of(folder, shipped, types))
     # The history first: the mark in the other file says that both are there.
@@ -97,7 +97,7 @@ def publish_schemas(base: Path, disk: Disk, types: EventTypes) -> bool:
 
 
 def _history_of(folder: Path, shipped: bytes, types: EventTypes) -> VersionHistory:
-    from esaa.trail.evolution import VersionHistory, of_project, parse_history, with_project_types
+    from esaa.trail.versions.evolution import VersionHistory, of_project, parse_history, with_project_types
 
     path = folder / VERSION_HISTORY
     where = f"{SCHEMAS}/{VERSION_HISTORY}"

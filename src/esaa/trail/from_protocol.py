@@ -21,12 +21,12 @@ from esaa.trail.facts.quality import QualityCheckCompleted, QualityCheckFailed, 
 from esaa.trail.facts.records import ConfigurationChanged, LogRepaired, ReadModelUpdated
 from esaa.trail.facts.tasks import OutputRejected, TaskAmended, TaskCreated
 from esaa.trail.facts.values import Severity
-from esaa.trail.fitting import count, data, label, name, sha256, text, texts
-from esaa.trail.gap_telling import GapTelling
 from esaa.trail.intake import is_issue_key, parse_time, trail_time
-from esaa.trail.narrator import Narrator, Translated
-from esaa.trail.run_story import FIRST_PHASE, FIX, Cause, Delivery, RunStory, phase_of_kind
-from esaa.trail.task_telling import TaskTelling
+from esaa.trail.telling.fitting import count, data, label, name, sha256, text, texts
+from esaa.trail.telling.gaps import GapTelling
+from esaa.trail.telling.narrator import Narrator, Translated
+from esaa.trail.telling.run_story import FIRST_PHASE, FIX, Cause, Delivery, RunStory, phase_of_kind
+from esaa.trail.telling.tasks import TaskTelling
 
 TRANSLATOR_VERSION = 1
 """Raised with every change of what is told, or of what the story holds; no other version's story is gone on with."""

@@ -15,7 +15,7 @@ from esaa.errors import ConfigError
 from esaa.trail.event import TrailEvent
 from esaa.trail.facts.base import Data, TrailFact
 from esaa.trail.registry import TRAIL_TYPES
-from esaa.trail.upcasters import UPCASTERS, NoUpcaster, Steps, semver, upcast
+from esaa.trail.versions.upcasters import UPCASTERS, NoUpcaster, Steps, semver, upcast
 
 NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,79}")
 """What the name of an event type looks like."""

@@ -33,8 +33,8 @@ from esaa.audit.report import SECTIONS_NAME, Report, as_data
 from esaa.audit.request import command_of
 from esaa.audit.section import Section
 from esaa.kernel.canonical import canonical
-from esaa.trail.durations import seconds_between
 from esaa.trail.facts.wording import counted, seconds
+from esaa.trail.views.durations import seconds_between
 
 HTML_ROWS_MAX = 5000
 SECTIONS_SHOWN = 100

@@ -16,7 +16,7 @@ from esaa.audit.report import SECTIONS_NAME, Report, as_data
 from esaa.audit.request import command_of
 from esaa.audit.seen import Seen
 from esaa.kernel.canonical import canonical
-from esaa.trail.timeline import TimelineEntry
+from esaa.trail.views.timeline import TimelineEntry
 
 EventsOf = Callable[[str], Iterator[Seen]]
 """The selected events of a stream, as often as they are asked for."""

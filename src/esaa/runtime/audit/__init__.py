@@ -1,0 +1,1 @@
+"""Audit reports, made and checked again."""

@@ -1,0 +1,1 @@
+"""Recorded events acted out again, and files and state brought back."""

@@ -1,0 +1,1 @@
+"""The audit trail: recorded, fed by the governed run, folded, merged, kept and let go."""

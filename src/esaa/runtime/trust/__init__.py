@@ -1,0 +1,1 @@
+"""Signed checkpoints, receipts, witnesses and anchors."""

@@ -1,0 +1,1 @@
+"""Histories of two machines or branches, made one. Pure."""

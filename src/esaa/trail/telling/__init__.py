@@ -1,0 +1,1 @@
+"""How the governed run is told: what no single event of its log says. Pure."""

@@ -1,0 +1,1 @@
+"""The published schemas, and how event types may change. Pure."""
