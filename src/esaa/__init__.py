@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from esaa.version import __version__
 
 if TYPE_CHECKING:
-    from esaa.agents.base import Agent, Dispatch
+    from esaa.agents.base import Agent, Answer, Dispatch
     from esaa.agents.cassette import CassetteAgent, RecordingAgent
     from esaa.agents.command import CommandAgent
     from esaa.agents.scripted import ScriptedAgent
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agent": "esaa.agents.base",
+    "Answer": "esaa.agents.base",
     "CassetteAgent": "esaa.agents.cassette",
     "CommandAgent": "esaa.agents.command",
     "Config": "esaa.config",
@@ -70,6 +71,7 @@ _HOMES = {
 
 __all__ = [
     "Agent",
+    "Answer",
     "CassetteAgent",
     "CommandAgent",
     "Config",

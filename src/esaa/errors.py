@@ -119,11 +119,26 @@ class AgentError(EsaaError):
     exit_code = 9
 
 
-class AgentTimedOut(AgentError):
+class AgentUnavailable(AgentError):
+    """The agent is not installed, too old, not logged in or without a key. The run stops, and nothing is lost."""
+
+
+class AgentFailed(AgentError):
+    """The agent was asked and gave no answer; that costs an attempt.
+
+    `usage` is what the failed call used anyway (an `esaa.agents.base.Usage`), where the agent said so.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", *, usage: object = None, **context: object) -> None:
+        super().__init__(code, message, hint, **context)
+        self.usage = usage
+
+
+class AgentTimedOut(AgentFailed):
     """The agent gave no answer within its time limit."""
 
 
-class AgentCrashed(AgentError):
+class AgentCrashed(AgentFailed):
     """The agent ended without an answer."""
 
 

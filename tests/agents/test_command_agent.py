@@ -34,7 +34,7 @@ def program(folder: Path, text: str) -> CommandAgent:
 
 
 def ask(agent: CommandAgent, question: Dispatch | None = None) -> bytes:
-    return asyncio.run(agent.answer(question or dispatch()))
+    return asyncio.run(agent.answer(question or dispatch())).result
 
 
 def is_alive(pid: int) -> bool:
@@ -272,6 +272,7 @@ def test_several_programs_answer_at_once(tmp_path: Path) -> None:
     )
 
     async def all_three() -> list[bytes]:
-        return list(await asyncio.gather(*(agent.answer(dispatch(str(n).encode())) for n in range(3))))
+        answers = await asyncio.gather(*(agent.answer(dispatch(str(n).encode())) for n in range(3)))
+        return [one.result for one in answers]
 
     assert asyncio.run(all_three()) == [b"0\n", b"1\n", b"2\n"]

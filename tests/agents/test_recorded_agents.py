@@ -31,9 +31,9 @@ def test_cassette_gives_the_bytes_of_the_asked_task_action_and_attempt(tmp_path:
     (tmp_path / "T-1.complete.2.json").write_bytes(b"second")
     (tmp_path / "T-1.claim.1.json").write_bytes(b"claim")
     agent = CassetteAgent(tmp_path)
-    assert asyncio.run(agent.answer(dispatch(order(attempt=2)))) == b"second"
-    assert asyncio.run(agent.answer(dispatch(order()))) == b"first, and no JSON \xff"
-    assert asyncio.run(agent.answer(dispatch(order(action="claim")))) == b"claim"
+    assert asyncio.run(agent.answer(dispatch(order(attempt=2)))).result == b"second"
+    assert asyncio.run(agent.answer(dispatch(order()))).result == b"first, and no JSON \xff"
+    assert asyncio.run(agent.answer(dispatch(order(action="claim")))).result == b"claim"
 
 
 def test_missing_cassette_says_which_file_and_how_to_go_on(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_cassette_of_any_task_id_lies_in_its_folder(tmp_path: Path, task_id: str
     agent = RecordingAgent(ScriptedAgent(lambda asked, context: b"answer"), folder)
     asyncio.run(agent.answer(dispatch(order(task_id))))
     assert [path.parent for path in tmp_path.rglob("*.json")] == [folder]
-    assert asyncio.run(CassetteAgent(folder).answer(dispatch(order(task_id)))) == b"answer"
+    assert asyncio.run(CassetteAgent(folder).answer(dispatch(order(task_id)))).result == b"answer"
 
 
 def test_different_tasks_have_different_cassettes() -> None:
@@ -80,8 +80,10 @@ def test_failure_of_the_recorded_agent_is_handed_on_and_not_recorded(tmp_path: P
 
 
 def test_script_may_answer_with_an_object_or_with_bytes() -> None:
-    assert asyncio.run(ScriptedAgent(lambda asked, context: {"é": 1}).answer(dispatch(order()))) == '{"é":1}'.encode()
-    assert asyncio.run(ScriptedAgent(lambda asked, context: b"\xff").answer(dispatch(order()))) == b"\xff"
+    named = ScriptedAgent(lambda asked, context: {"é": 1})
+    assert asyncio.run(named.answer(dispatch(order()))).result == '{"é":1}'.encode()
+    raw = ScriptedAgent(lambda asked, context: b"\xff")
+    assert asyncio.run(raw.answer(dispatch(order()))).result == b"\xff"
 
 
 def test_adapter_names_lead_to_their_agents(tmp_path: Path) -> None:

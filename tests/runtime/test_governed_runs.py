@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from esaa.agents.base import Dispatch
+from esaa.agents.base import Answer, Dispatch
 from esaa.agents.cassette import CassetteAgent, RecordingAgent
 from esaa.agents.scripted import Script, ScriptedAgent, obedient
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut, Halted, ProjectionMismatch, UsageError
@@ -389,15 +389,15 @@ def test_results_that_are_in_flight_when_the_run_halts_are_not_taken(root: Path)
     taken: list[str] = []
 
     class Slow:
-        async def answer(self, dispatch: Dispatch) -> bytes:
+        async def answer(self, dispatch: Dispatch) -> Answer:
             order = dispatch.order
             if order.action == "claim":
-                return result("claim", order.task_id)
+                return Answer(result=result("claim", order.task_id))
             if order.task_id == "T-1":
-                return issue("T-1", "ISS-1", "critical")
+                return Answer(result=issue("T-1", "ISS-1", "critical"))
             await asyncio.Event().wait()
             taken.append(order.task_id)
-            return result("complete", order.task_id)
+            return Answer(result=result("complete", order.task_id))
 
     plan = [PAGE, new_task("T-2", outputs=["src/b.txt"]), new_task("T-3", outputs=["src/c.txt"])]
     report = asyncio.run(run(make_workspace(root, plan), Slow(), parallel=3))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from esaa.agents.base import Dispatch
+from esaa.agents.base import Answer, Dispatch
 from esaa.agents.command import CommandAgent
 from esaa.agents.scripted import ScriptedAgent
 from esaa.errors import AgentError
@@ -58,7 +58,7 @@ class Unhurried:
         self._random = random.Random(seed)
         self._obedient = ScriptedAgent()
 
-    async def answer(self, dispatch: Dispatch) -> bytes:
+    async def answer(self, dispatch: Dispatch) -> Answer:
         for _ in range(self._random.randrange(12)):
             await asyncio.sleep(0)
         return await self._obedient.answer(dispatch)
@@ -73,7 +73,7 @@ class Gate:
         self._open = asyncio.Event()
         self._obedient = ScriptedAgent()
 
-    async def answer(self, dispatch: Dispatch) -> bytes:
+    async def answer(self, dispatch: Dispatch) -> Answer:
         self._waiting += 1
         if self._waiting == self._count:
             self._open.set()
@@ -152,7 +152,7 @@ def test_task_is_in_flight_once(tmp_path: Path) -> None:
     asked: list[Order] = []
 
     class Counting(Unhurried):
-        async def answer(self, dispatch: Dispatch) -> bytes:
+        async def answer(self, dispatch: Dispatch) -> Answer:
             assert dispatch.order.task_id not in [order.task_id for order in asked]
             asked.append(dispatch.order)
             answer = await super().answer(dispatch)
@@ -203,7 +203,7 @@ def test_agent_that_cannot_be_asked_ends_the_others_too(tmp_path: Path) -> None:
     ended: list[str] = []
 
     class Absent:
-        async def answer(self, dispatch: Dispatch) -> bytes:
+        async def answer(self, dispatch: Dispatch) -> Answer:
             if dispatch.order.task_id == "P01-3":
                 await asyncio.sleep(0)
                 raise AgentError("AGENT_MISSING", "no such agent")
@@ -211,7 +211,7 @@ def test_agent_that_cannot_be_asked_ends_the_others_too(tmp_path: Path) -> None:
                 await asyncio.Event().wait()
             finally:
                 ended.append(dispatch.order.task_id)
-            return b""
+            return Answer(result=b"")
 
     workspace = make_workspace(root, case_study(), edits=TWO_IMPLEMENTERS)
     with pytest.raises(AgentError, match="no such agent"):
@@ -230,9 +230,11 @@ def test_result_that_lost_a_race_is_refused_and_asked_for_again(tmp_path: Path) 
     }
 
     class Grabbing(ScriptedAgent):
-        async def answer(self, dispatch: Dispatch) -> bytes:
+        async def answer(self, dispatch: Dispatch) -> Answer:
             order = dispatch.order
-            return answers[order.task_id] if order.action == "complete" else await super().answer(dispatch)
+            if order.action == "complete":
+                return Answer(result=answers[order.task_id])
+            return await super().answer(dispatch)
 
     # T-2 declares nothing, so it may write all of src/ and is not in flight beside T-1.
     report = asyncio.run(run(workspace, Grabbing(), parallel=2))

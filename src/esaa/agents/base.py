@@ -1,4 +1,4 @@
-"""The port of agents: an order and its context go in, bytes come out."""
+"""The port of agents: an order and its context go in; bytes, and what they cost, come out."""
 
 from __future__ import annotations
 
@@ -6,23 +6,42 @@ from typing import Protocol
 
 import msgspec
 
+from esaa.protocol.prompts import Prompt
+from esaa.protocol.provenance import Usage
 from esaa.protocol.scheduling import Order
+
+__all__ = ["Agent", "Answer", "Dispatch", "Prompt", "Usage"]
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent is asked: the order, the purified context as JSON bytes, and the seconds it has."""
+    """What an agent is asked: the order, the purified context as JSON bytes, and the seconds it has.
+
+    `prompt` is what is said to a model; None for agents that need none (scripted, cassette, command).
+    `schema` is the JSON Schema of the answer that is wanted, as bytes; empty where nothing is asked for.
+    """
 
     order: Order
     context: bytes
     timeout_s: float
+    prompt: Prompt | None = None
+    schema: bytes = b""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent gave: the agent result as bytes, judged by nobody but the orchestrator, and what the call used."""
+
+    result: bytes
+    usage: Usage = Usage()
 
 
 class Agent(Protocol):
     """Answers with the bytes of an agent result. It can append nothing and write nothing through this port.
 
-    Raises `AgentTimedOut` and `AgentCrashed` (both cost an attempt), and `AgentError` where it cannot be asked at all.
+    Raises `AgentTimedOut` and `AgentCrashed` (both cost an attempt, and may carry the `usage` of the failed call),
+    `AgentUnavailable` where it is not installed, too old, not logged in or has no key, and `AgentError` where it
+    cannot be asked at all; then the run stops and nothing is lost.
     """
 
-    async def answer(self, dispatch: Dispatch) -> bytes:
-        """The agent's output for one dispatch."""
+    async def answer(self, dispatch: Dispatch) -> Answer:
+        """The agent's answer to one dispatch."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from esaa.agents.base import Agent, Dispatch
+from esaa.agents.base import Agent, Answer, Dispatch
 from esaa.errors import AgentCrashed, AgentError
 from esaa.kernel.ingest import Limit, NotIngested, TooLarge
 from esaa.protocol.scheduling import Order
@@ -25,11 +25,11 @@ class CassetteAgent:
         self._directory = directory
         self._limit = Limit(output_bytes_max)
 
-    async def answer(self, dispatch: Dispatch) -> bytes:
+    async def answer(self, dispatch: Dispatch) -> Answer:
         """The recorded bytes. Raises `AgentError` where there is no recording, `AgentCrashed` where it is too large."""
         path = self._directory / cassette_name(dispatch.order)
         try:
-            return read_placed(path, self._limit)
+            return Answer(result=read_placed(path, self._limit))
         except TooLarge as error:
             raise AgentCrashed(
                 "OUTPUT_TOO_LARGE", f"The recorded answer {path.name}: {error}.", "Shorten or remove it."
@@ -49,12 +49,12 @@ class RecordingAgent:
         self._inner = inner
         self._directory = directory
 
-    async def answer(self, dispatch: Dispatch) -> bytes:
+    async def answer(self, dispatch: Dispatch) -> Answer:
         """The inner agent's answer; it is on disk before it is handed on."""
-        result = await self._inner.answer(dispatch)
+        answer = await self._inner.answer(dispatch)
         self._directory.mkdir(parents=True, exist_ok=True)
-        (self._directory / cassette_name(dispatch.order)).write_bytes(result)
-        return result
+        (self._directory / cassette_name(dispatch.order)).write_bytes(answer.result)
+        return answer
 
 
 def cassette_name(order: Order) -> str:

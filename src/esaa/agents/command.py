@@ -13,7 +13,7 @@ import shlex
 import signal
 from pathlib import Path
 
-from esaa.agents.base import Dispatch
+from esaa.agents.base import Answer, Dispatch, Usage
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut
 
 _STDERR_BYTES = 4096
@@ -34,7 +34,7 @@ class CommandAgent:
         self._directory = directory
         self._output_bytes_max = output_bytes_max
 
-    async def answer(self, dispatch: Dispatch) -> bytes:
+    async def answer(self, dispatch: Dispatch) -> Answer:
         """What the program printed. Raises `AgentTimedOut`, `AgentCrashed`, and `AgentError` if it cannot start."""
         conversation = _Conversation(self._output_bytes_max)
         try:
@@ -59,7 +59,8 @@ class CommandAgent:
             ) from error
         finally:
             await _end(transport, conversation)
-        return self._outcome(conversation, transport.get_returncode())
+        result = self._outcome(conversation, transport.get_returncode())
+        return Answer(result=result, usage=Usage(client="command", sandbox="none"))
 
     def _outcome(self, conversation: _Conversation, code: int | None) -> bytes:
         if conversation.is_too_large:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from esaa.agents.base import Dispatch
+from esaa.agents.base import Answer, Dispatch
 from esaa.kernel.canonical import compact
 
 Script = Callable[[Dispatch, dict[str, Any]], dict[str, Any] | bytes]
@@ -18,10 +18,10 @@ class ScriptedAgent:
     def __init__(self, script: Script | None = None) -> None:
         self._script = obedient if script is None else script
 
-    async def answer(self, dispatch: Dispatch) -> bytes:
+    async def answer(self, dispatch: Dispatch) -> Answer:
         """The script's answer, encoded where it is an object."""
         answer = self._script(dispatch, json.loads(dispatch.context))
-        return answer if isinstance(answer, bytes) else compact(answer)
+        return Answer(result=answer if isinstance(answer, bytes) else compact(answer))
 
 
 def obedient(dispatch: Dispatch, context: dict[str, Any]) -> dict[str, Any]:

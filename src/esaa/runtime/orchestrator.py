@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from esaa.agents.base import Agent, Dispatch
+from esaa.agents.base import Agent, Answer, Dispatch
 from esaa.errors import AgentCrashed, AgentTimedOut, Halted, ProjectionMismatch, UsageError
 from esaa.kernel.decider import Rejected
 from esaa.protocol.attempts import parse_ts
@@ -59,7 +59,7 @@ class Orchestrator:
         self._workspace = workspace
         self._agent_of = agent_of
         self._observer = observer
-        self._in_flight: dict[asyncio.Task[bytes | Rejected], Order] = {}
+        self._in_flight: dict[asyncio.Task[Answer | Rejected], Order] = {}
         self._results = 0
         self._rejections: list[tuple[Order, Rejected]] = []
 
@@ -145,7 +145,7 @@ class Orchestrator:
         task = asyncio.ensure_future(self._ask(order))
         self._in_flight[task] = order
 
-    async def _ask(self, order: Order) -> bytes | Rejected:
+    async def _ask(self, order: Order) -> Answer | Rejected:
         workspace = self._workspace
         agent = self._agent_of(order.actor)
         assert agent is not None, "only orders with an agent are dispatched"
@@ -167,12 +167,12 @@ class Orchestrator:
             code = "RESOURCE_LIMIT_EXCEEDED" if error.code == "OUTPUT_TOO_LARGE" else "AGENT_FAILED"
             return reject(code, error.message, error.hint)
 
-    def _take(self, order: Order, answer: bytes | Rejected) -> Receipt:
+    def _take(self, order: Order, answer: Answer | Rejected) -> Receipt:
         workspace = self._workspace
         if isinstance(answer, Rejected):
             receipt = self._take_failure(order, answer)
         else:
-            result = parse_result(answer, workspace.rules)
+            result = parse_result(answer.result, workspace.rules)
             receipt = workspace.commit(Submit(actor=order.actor, result=result, asked_task_id=order.task_id))
         if receipt.rejected is not None:
             self._rejections.append((order, receipt.rejected))
