@@ -690,6 +690,7 @@ FURTHER: Examples = {
         "expires_at": "2025-12-23T12:00:00+01:00",
         "task_id": "T-1020",
         "tool_use_id": "toolu_02A",
+        "content_sha256": "b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5",
     },
     "ApprovalGranted": {
         "approval_id": "apr-9",
@@ -702,6 +703,7 @@ FURTHER: Examples = {
         "conditions": ["not after 18:00"],
         "expires_at": "2025-12-23T18:00:00Z",
         "task_id": "T-1020",
+        "content_sha256": "b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5",
     },
     "ApprovalDenied": {
         "approval_id": "apr-9",
@@ -711,6 +713,7 @@ FURTHER: Examples = {
         "phase": "DOCUMENT",
         "reason": "not on a Friday",
         "task_id": "T-1020",
+        "content_sha256": "b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5",
     },
     "ApprovalExpired": {
         "approval_id": "apr-9",
@@ -720,6 +723,7 @@ FURTHER: Examples = {
         "phase": "DOCUMENT",
         "expired_at": "2025-12-23T12:00:00.000Z",
         "task_id": "T-1020",
+        "content_sha256": "b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5",
     },
     "BudgetReserved": {
         "budget_id": "bud-run-1",

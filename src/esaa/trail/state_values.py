@@ -293,6 +293,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     decided_at: str | None = None
     reason: str | None = None
     task_id: str | None = None
+    content_sha256: str | None = None
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import UNSET, UnsetType
 
 from esaa.trail.facts.base import TrailFact
-from esaa.trail.facts.values import Moment, Severity
+from esaa.trail.facts.values import Moment, Severity, Sha256
 from esaa.trail.facts.wording import line, told
 
 
@@ -24,7 +24,10 @@ class ApprovalRequested(TrailFact, frozen=True, kw_only=True):
     - `expires_at`: when the request is no longer valid.
     - `task_id`: the task that waits.
     - `tool_use_id`: the use of a tool that waits.
+    - `content_sha256`: the digest of what is to be allowed: the answer is about this content, and about nothing else.
     """
+
+    version: ClassVar[str] = "1.1.0"
 
     approval_id: str
     subject: str
@@ -38,6 +41,7 @@ class ApprovalRequested(TrailFact, frozen=True, kw_only=True):
     expires_at: Moment | UnsetType | None = UNSET
     task_id: str | UnsetType = UNSET
     tool_use_id: str | UnsetType = UNSET
+    content_sha256: Sha256 | UnsetType = UNSET
 
     def summary(self) -> str:
         """What happened, in one line."""
@@ -58,7 +62,10 @@ class ApprovalGranted(TrailFact, frozen=True, kw_only=True):
     - `conditions`: what has to hold for it.
     - `expires_at`: until when it holds.
     - `task_id`: the task that waited.
+    - `content_sha256`: the digest of what is allowed.
     """
+
+    version: ClassVar[str] = "1.1.0"
 
     approval_id: str
     granted_by: str
@@ -70,6 +77,7 @@ class ApprovalGranted(TrailFact, frozen=True, kw_only=True):
     conditions: tuple[str, ...] | UnsetType = UNSET
     expires_at: Moment | UnsetType | None = UNSET
     task_id: str | UnsetType = UNSET
+    content_sha256: Sha256 | UnsetType = UNSET
 
     def summary(self) -> str:
         """What happened, in one line."""
@@ -84,7 +92,10 @@ class ApprovalDenied(TrailFact, frozen=True, kw_only=True):
     - `subject`: what is not allowed, in one sentence.
     - `reason`: why.
     - `task_id`: the task that waited.
+    - `content_sha256`: the digest of what is not allowed.
     """
+
+    version: ClassVar[str] = "1.1.0"
 
     approval_id: str
     denied_by: str
@@ -93,6 +104,7 @@ class ApprovalDenied(TrailFact, frozen=True, kw_only=True):
     phase: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     task_id: str | UnsetType = UNSET
+    content_sha256: Sha256 | UnsetType = UNSET
 
     def summary(self) -> str:
         """What happened, in one line."""
@@ -107,7 +119,10 @@ class ApprovalExpired(TrailFact, frozen=True, kw_only=True):
     - `requested_by`: who asked.
     - `expired_at`: when the time was over.
     - `task_id`: the task that waited.
+    - `content_sha256`: the digest of what was to be allowed.
     """
+
+    version: ClassVar[str] = "1.1.0"
 
     approval_id: str
     subject: str | UnsetType = UNSET
@@ -116,6 +131,7 @@ class ApprovalExpired(TrailFact, frozen=True, kw_only=True):
     phase: str | UnsetType = UNSET
     expired_at: Moment | UnsetType = UNSET
     task_id: str | UnsetType = UNSET
+    content_sha256: Sha256 | UnsetType = UNSET
 
     def summary(self) -> str:
         """What happened, in one line."""

@@ -148,6 +148,7 @@ def approval_requested(state: OrchestrationState, event: TrailEvent, fact: Appro
         requested_at=event.ts,
         expires_at=given(fact.expires_at),
         task_id=given(fact.task_id),
+        content_sha256=given(fact.content_sha256),
     )
 
 
@@ -161,6 +162,7 @@ def approval_granted(state: OrchestrationState, event: TrailEvent, fact: Approva
         decided_at=event.ts,
         expires_at=given(fact.expires_at),
         reason=given(fact.reason),
+        content_sha256=given(fact.content_sha256) or asked.content_sha256,
     )
 
 
@@ -258,7 +260,12 @@ def assumption_recorded(state: OrchestrationState, event: TrailEvent, fact: Assu
 
 def _asked(state: OrchestrationState, fact: ApprovalGranted | ApprovalDenied | ApprovalExpired) -> Approval:
     known = state.approvals.get(fact.approval_id)
-    return known or Approval(status="open", subject=given(fact.subject), task_id=given(fact.task_id))
+    return known or Approval(
+        status="open",
+        subject=given(fact.subject),
+        task_id=given(fact.task_id),
+        content_sha256=given(fact.content_sha256),
+    )
 
 
 def _budget(state: OrchestrationState, fact: BudgetReserved | BudgetSettled | BudgetExceeded) -> Budget:
