@@ -21,7 +21,7 @@ RINGS: tuple[frozenset[str], ...] = (
     frozenset({"history", "audit"}),
     frozenset({"stores"}),
     frozenset({"agents", "effects"}),
-    frozenset({"runtime", "integrations", "query"}),
+    frozenset({"runtime", "integrations", "query", "dev"}),
     frozenset({"config"}),
     frozenset({"open"}),
     frozenset({"cli", "web", "mcp"}),

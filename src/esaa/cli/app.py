@@ -52,6 +52,7 @@ COMMANDS = {
     "check-proof": "esaa.cli.proofs:check_proof",
     "anchor": "esaa.cli.anchors:anchor",
     "witness": "esaa.cli.anchors:witness",
+    "dev": "esaa.cli.dev:dev",
     "project": "esaa.cli.checking:project",
     "doctor": "esaa.cli.checking:doctor",
 }
