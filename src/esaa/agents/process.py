@@ -23,7 +23,8 @@ from esaa.errors import AgentError
 _COMPLAINT_BYTES = 4096
 _STDIN, _STDOUT = 0, 1
 _DRAIN_S = 1.0
-_MARK = "ESAA_AGENT_CALL"
+MARK = "ESAA_AGENT_CALL"
+"""The variable that all of a call's processes carry; its value is the call's own."""
 _SWEEPS_MAX = 20
 _PROCESSES = Path("/proc")
 
@@ -69,7 +70,7 @@ async def run_program(program: Program, given: bytes, *, timeout_s: float, outpu
     """
     conversation = _Conversation(output_bytes_max)
     mark = secrets.token_hex(16)
-    environment = dict(os.environ if program.environment is None else program.environment) | {_MARK: mark}
+    environment = dict(os.environ if program.environment is None else program.environment) | {MARK: mark}
     begin = time.monotonic()
     try:
         transport, _ = await asyncio.get_running_loop().subprocess_exec(
@@ -154,7 +155,7 @@ async def _end(transport: asyncio.SubprocessTransport, conversation: _Conversati
     # The group outlives its leader where the program left children behind.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(transport.get_pid(), signal.SIGKILL)
-    _end_marked(f"{_MARK}={mark}".encode())
+    end_marked(mark)
     await conversation.exited.wait()
     try:
         # What is still in the pipes. A child that nobody finds may hold them open for ever.
@@ -167,14 +168,15 @@ async def _end(transport: asyncio.SubprocessTransport, conversation: _Conversati
         transport.close()
 
 
-def _end_marked(mark: bytes) -> None:
+def end_marked(mark: str) -> None:
     """Kills the processes that carry the mark; again, until none is found, since a killed one may just have forked."""
+    wanted = f"{MARK}={mark}".encode()
     if not _PROCESSES.is_dir() or not hasattr(os, "pidfd_open"):
         return
     for _ in range(_SWEEPS_MAX):
         found = False
         for entry in os.scandir(_PROCESSES):
-            if entry.name.isdigit() and _kill_if_marked(int(entry.name), mark):
+            if entry.name.isdigit() and _kill_if_marked(int(entry.name), wanted):
                 found = True
         if not found:
             return
