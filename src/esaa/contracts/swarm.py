@@ -16,15 +16,31 @@ Role = Literal["spec", "impl", "qa", "monitor"]
 ORCHESTRATOR = "orchestrator"
 MONITOR = "runtime-monitor"
 ACTOR_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_TIMEOUT_S_MAX = 24 * 3600
+
+
+class CallLimits(ContractValue, frozen=True, kw_only=True):
+    """What one call of an actor may take: seconds, where the run's own limit is not shorter, and tokens made."""
+
+    timeout_s: float | None = None
+    tokens_out_max: int | None = None
 
 
 class Actor(ContractValue, frozen=True, kw_only=True):
     """One identity: its roles, the adapter that answers for it (`manual`: a person or tool submits), and the public key
-    (a vkey, as `esaa key create --actor` prints it) that its submissions are signed with."""
+    (a vkey, as `esaa key create --actor` prints it) that its submissions are signed with.
+
+    `model` is what the adapter asks its program or vendor for; `limits` bound each call; `env` names the variables of
+    the environment that are handed on to the adapter, never their values.
+    """
 
     roles: tuple[Role, ...]
     adapter: str = "manual"
     key: str | None = None
+    model: str | None = None
+    limits: CallLimits = CallLimits()
+    env: tuple[str, ...] = ()
 
 
 class Assignment(ContractValue, frozen=True, kw_only=True):
@@ -84,6 +100,7 @@ class SwarmRegistry(ContractValue, frozen=True, kw_only=True):
                 raise ContractFinding(f"actors.{name}.roles must name at least one role, and none twice")
             if not actor.adapter.strip():
                 raise ContractFinding(f"actors.{name}.adapter must not be empty")
+            _check_call(name, actor)
             if "monitor" in actor.roles and (name != MONITOR or actor.roles != ("monitor",)):
                 raise ContractFinding(f"actors.{name}: the monitor role belongs to {MONITOR!r} alone")
         self._check_keys()
@@ -120,3 +137,17 @@ class SwarmRegistry(ContractValue, frozen=True, kw_only=True):
             owner = owners.setdefault(key.public, name)
             if owner != name:
                 raise ContractFinding(f"actors.{name}.key is also that of {owner}; whose output would it sign?")
+
+
+def _check_call(name: str, actor: Actor) -> None:
+    if actor.model is not None and not actor.model.strip():
+        raise ContractFinding(f"actors.{name}.model must not be empty")
+    timeout_s, tokens = actor.limits.timeout_s, actor.limits.tokens_out_max
+    if timeout_s is not None and not 0 < timeout_s <= _TIMEOUT_S_MAX:
+        raise ContractFinding(f"actors.{name}.limits.timeout_s must be above 0 and at most {_TIMEOUT_S_MAX}")
+    if tokens is not None and tokens < 1:
+        raise ContractFinding(f"actors.{name}.limits.tokens_out_max must be at least 1")
+    for variable in actor.env:
+        # A value written here by mistake must not be repeated in a message.
+        if not VARIABLE_NAME.fullmatch(variable):
+            raise ContractFinding(f"actors.{name}.env holds names of variables, never values")
