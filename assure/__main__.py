@@ -23,6 +23,7 @@ from assure.figure import Figure, Scope
 AREAS: tuple[str, ...] = (
     "coverage",
     "determinism",
+    "simulation",
     "bit_flips",
     "tampering",
     "verifiers",

@@ -25,6 +25,9 @@ from esaa.protocol.scheduling import Order, Plan, Waiting, plan
 from esaa.runtime.briefing import brief
 from esaa.runtime.workspace import Receipt, Workspace
 
+_TIDYING_S = 30.0
+"""What an adapter has, after its time limit, to end what it began; then it is cancelled."""
+
 Outcome = Literal["success", "failed", "halted", "paused", "waiting"]
 
 
@@ -130,7 +133,9 @@ class Orchestrator:
                 if ended is not None:
                     return ended
                 continue
-            done, _ = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+            # Whose cooldown ends meanwhile is not kept waiting for those who are at work.
+            free_s = None if room <= len(orders) else self._seconds_until_free(current)
+            done, _ = await asyncio.wait(self._in_flight, timeout=free_s, return_when=asyncio.FIRST_COMPLETED)
             for task in sorted(done, key=lambda one: self._in_flight[one].task_id):
                 order = self._in_flight.pop(task)
                 receipt = self._take(order, task.result())
@@ -151,7 +156,8 @@ class Orchestrator:
         assert agent is not None, "only orders with an agent are dispatched"
         timeout_s = workspace.rules.runtime.attempts.ttl.total_seconds()
         if order.deadline is not None:
-            timeout_s = (parse_ts(order.deadline) - workspace.clock.now()).total_seconds()
+            # A clock that was set back gives no attempt more time than one has.
+            timeout_s = min(timeout_s, (parse_ts(order.deadline) - workspace.clock.now()).total_seconds())
             if timeout_s <= 0:
                 return reject(
                     "ATTEMPT_TIMEOUT",
@@ -160,7 +166,14 @@ class Orchestrator:
                 )
         dispatch = Dispatch(order=order, context=brief(workspace, order), timeout_s=timeout_s)
         try:
-            return await agent.answer(dispatch)
+            async with asyncio.timeout(timeout_s + _TIDYING_S):
+                return await agent.answer(dispatch)
+        except TimeoutError:
+            return reject(
+                "ATTEMPT_TIMEOUT",
+                f"The agent of {order.actor} kept no time limit: it gave no answer within {timeout_s:.0f} s.",
+                "It was cancelled; the task stays with its owner.",
+            )
         except AgentTimedOut as error:
             return reject("ATTEMPT_TIMEOUT", error.message, error.hint)
         except AgentCrashed as error:
@@ -194,11 +207,10 @@ class Orchestrator:
         workspace = self._workspace
         if current.is_finished:
             return self._end("success", current, "all tasks are done")
-        times = [one.until for one in current.waiting if one.until is not None]
-        if times:
-            seconds = (parse_ts(min(times)) - workspace.clock.now()).total_seconds()
-            self._observer.said(f"waiting {max(seconds, 0):.0f} s for the cooldown")
-            await workspace.clock.sleep(max(seconds, 0.01))
+        seconds = self._seconds_until_free(current)
+        if seconds is not None:
+            self._observer.said(f"waiting {seconds:.0f} s for the cooldown")
+            await workspace.clock.sleep(seconds)
             return None
         if current.orders:
             actors = sorted({order.actor for order in current.orders})
@@ -213,6 +225,13 @@ class Orchestrator:
             return self._report("waiting", current, "there is no task yet; create one with `esaa task create`")
         reasons = tuple(f"{one.task_id} {one.reason}" for one in current.waiting)
         return self._end("failed", current, "; ".join(reasons))
+
+    def _seconds_until_free(self, current: Plan) -> float | None:
+        """Until the first task that only waits for a time may go on; None where none does."""
+        times = [one.until for one in current.waiting if one.until is not None]
+        if not times:
+            return None
+        return max((parse_ts(min(times)) - self._workspace.clock.now()).total_seconds(), 0.01)
 
     def _end(self, status: Literal["success", "failed"], current: Plan, message: str) -> RunReport:
         workspace = self._workspace
