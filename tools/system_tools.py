@@ -17,6 +17,7 @@ TOOLS = {
     "openssl": "openssl",
     "chromium": "chromium",
     "go": "golang-go",
+    "bwrap": "bubblewrap",
 }
 """Command to Debian package."""
 
