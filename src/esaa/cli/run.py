@@ -104,7 +104,7 @@ def _agents(workspace: Workspace, adapter: str | None, record: Path | None) -> d
     for name, actor in workspace.rules.swarm.actors.items():
         if name == MONITOR:
             continue
-        agent = make_agent(adapter or actor.adapter, workspace.root, output_bytes_max)
+        agent = make_agent(adapter or actor.adapter, workspace.root, output_bytes_max, actor)
         agents[name] = RecordingAgent(agent, record) if agent is not None and record is not None else agent
     return agents
 

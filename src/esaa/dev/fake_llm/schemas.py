@@ -41,14 +41,15 @@ def fitted(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = Non
     root = schema if root is None else root
     schema = _resolved(schema, root)
     if isinstance(value, list):
-        items = schema.get("items")
-        return [fitted(one, items, root) for one in value] if isinstance(items, dict) else value
+        found = [_resolved(one, root) for one in schema.get("anyOf", ())]
+        items = next((one["items"] for one in (schema, *found) if isinstance(one.get("items"), dict)), None)
+        return value if items is None else [fitted(one, items, root) for one in value]
     if not isinstance(value, dict):
         return value
     for branch in schema.get("anyOf") or schema.get("oneOf") or ():
-        found = _resolved(branch, root)
-        if set(value) <= set(found.get("properties", ())) and _consts_hold(value, found, root):
-            return fitted(value, found, root)
+        one_of = _resolved(branch, root)
+        if set(value) <= set(one_of.get("properties", ())) and _consts_hold(value, one_of, root):
+            return fitted(value, one_of, root)
     known = schema.get("properties", {})
     full = {name: fitted(one, known[name], root) if name in known else one for name, one in value.items()}
     return full | {name: None for name in schema.get("required", ()) if name not in full and name in known}

@@ -56,7 +56,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is answered to the requests that `when` means, at most `times` times.
 
-    `wait_s`: seconds before the answer. `status`: an error with this status, and `retry_after_s` in its header.
+    `wait_s`: seconds before the answer. `status`: an error with this status and `message`, and `retry_after_s` in
+    its header.
     `fault`: what is wrong with the answer. `never`: none comes; `cut`: the connection ends within it; `truncated`: half
     of it, and the vendor's word for too long; `half`: half of it, as if it were whole; `prose` and `fenced`: text or a
     code fence around it; `garbage`, `empty`, `refusal`; `flood`: 100 MiB.
@@ -68,6 +69,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     wait_s: float = 0.0
     status: int | None = None
     retry_after_s: float | None = None
+    message: str = "The script answers with an error."
     fault: Fault | None = None
     turns: tuple[Turn, ...] = ()
 

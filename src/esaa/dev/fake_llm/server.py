@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if rule.status is not None:
             headers = {} if rule.retry_after_s is None else {"retry-after": f"{rule.retry_after_s:g}"}
-            self._json(rule.status, _failure(request, rule.status, "The script answers with an error."), headers)
+            self._json(rule.status, _failure(request, rule.status, rule.message), headers)
         elif rule.fault == "never":
             self._waited(None)
             self.close_connection = True
