@@ -1,0 +1,45 @@
+"""What a command line gets of this process's environment: the little that every program needs, and its own key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+
+from esaa.agents.clis.dialect import Dialect
+
+_EVERYBODY = (
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TERM",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "CODEX_CA_CERTIFICATE",
+)
+_SECRET_CHARS_MIN = 8
+
+
+def handed_on(dialect: Dialect, names: Collection[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a command line gets: what all need, its own, and those that the actor's `env` names."""
+    wanted = {*_EVERYBODY, *dialect.credentials, *dialect.variables, *names}
+    found = {name: value for name, value in environment.items() if name in wanted or name.startswith("LC_")}
+    return {"PATH": os.defpath} | {name: value for name, value in found.items() if value}
+
+
+def without_secrets(data: bytes, dialect: Dialect, variables: Mapping[str, str]) -> bytes:
+    """The bytes without the keys that were handed on: an agent may print what is in its environment."""
+    for name in dialect.credentials:
+        secret = variables.get(name, "")
+        if len(secret) >= _SECRET_CHARS_MIN:
+            data = data.replace(secret.encode("utf-8", "surrogateescape"), f"[{name}]".encode())
+    return data
