@@ -19,6 +19,12 @@ from esaa.version import __version__
 COMMANDS = {
     "init": "esaa.cli.init:init",
     "run": "esaa.cli.run:run",
+    "pause": "esaa.cli.operations:pause",
+    "resume": "esaa.cli.operations:resume",
+    "stop": "esaa.cli.operations:stop",
+    "approvals": "esaa.cli.approvals:approvals",
+    "approve": "esaa.cli.approvals:approve",
+    "deny": "esaa.cli.approvals:deny",
     "submit": "esaa.cli.acts:submit",
     "sign": "esaa.cli.identity:sign",
     "claim": "esaa.cli.acts:claim",

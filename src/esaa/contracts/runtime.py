@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
+from esaa.contracts.approvals import ApprovalPolicy
+from esaa.contracts.budgets import BudgetPolicy
+from esaa.contracts.sandbox import SandboxPolicy
 from esaa.contracts.values import ContractFinding, ContractValue, ProtocolVersion, Severity
 
 Escalation = Literal["log_only", "log_and_flag", "block_task", "halt_pipeline"]
@@ -57,10 +60,14 @@ class QuarantineCopies(ContractValue, frozen=True, kw_only=True):
 
 
 class Dispatch(ContractValue, frozen=True, kw_only=True):
-    """How many agents work at once, what happens to overlapping write sets, and the cap on an agent's output."""
+    """How many agents work at once, what happens to overlapping write sets, and the cap on an agent's output.
+
+    `conflicts`: under `serialise` tasks whose write sets may meet are not in flight together. Under `reject` they are,
+    and who comes second is refused and asked again; under `merge` both changes are merged where git can.
+    """
 
     parallel_max: int
-    conflicts: Literal["serialise"]
+    conflicts: Literal["serialise", "reject", "merge"]
     output_bytes_max: int
 
 
@@ -89,6 +96,9 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
     dispatch: Dispatch
     unknown_actors: UnknownActors
     checkpoints: Checkpoints = Checkpoints()
+    budgets: BudgetPolicy = BudgetPolicy()
+    approvals: ApprovalPolicy = ApprovalPolicy()
+    sandbox: SandboxPolicy = SandboxPolicy()
 
     def check(self) -> None:
         """Raise `ContractFinding` where a value could not be enforced as written."""
@@ -108,3 +118,6 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
             raise ContractFinding("unknown_actors: window must be at least PT1S and details_max at least 1")
         if not 1 <= self.checkpoints.every_events <= 1_000_000:
             raise ContractFinding("checkpoints.every_events must be between 1 and 1000000")
+        self.budgets.check()
+        self.approvals.check()
+        self.sandbox.check()
