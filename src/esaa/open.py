@@ -91,15 +91,12 @@ def compose(
     vocabulary = ProtocolVocabulary(_protocol_of(root / ROADMAP / LOG_NAME) or rules.agent.version)
     limit = rules.storage.event_store.line_bytes_max
     store: JsonlStore[Fact] = JsonlStore(root / ROADMAP / LOG_NAME, vocabulary, disk, line_bytes_max=limit)
-    snapshots = SnapshotStore(
-        root / ROADMAP / ".esaa" / "state.snapshot",
-        disk,
-        state_key(Path(config.config_dir), disk),
-        "protocol",
-        PROJECTION_VERSION,
-    )
+    secret = state_key(Path(config.config_dir), disk)
+    snapshots = SnapshotStore(root / ROADMAP / ".esaa" / "state.snapshot", disk, secret, "protocol", PROJECTION_VERSION)
     log = FoldedLog(store, snapshots, rules.storage.state_snapshots.every_events)
-    workspace = Workspace(root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s, contracts=contracts)
+    workspace = Workspace(
+        root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s, contracts=contracts, secret=secret
+    )
     if (root / ROADMAP / ORIGIN_NAME).exists():
         workspace.open_checkpoints = lambda: open_checkpoints(workspace, config)
     return workspace

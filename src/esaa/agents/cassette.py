@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from esaa.agents.base import Agent, Answer, Dispatch
+from esaa.agents.base import Agent, Answer, Dispatch, is_repeatable, takes_prompt
 from esaa.errors import AgentCrashed, AgentError
 from esaa.kernel.ingest import Limit, NotIngested, TooLarge
 from esaa.protocol.scheduling import Order
@@ -20,6 +20,9 @@ _OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 
 class CassetteAgent:
     """Plays a directory."""
+
+    takes_prompt = False
+    is_repeatable = True
 
     def __init__(self, directory: Path, output_bytes_max: int = _OUTPUT_BYTES_MAX) -> None:
         self._directory = directory
@@ -46,6 +49,8 @@ class RecordingAgent:
     """Asks another agent and keeps what it answered, playable by `CassetteAgent`."""
 
     def __init__(self, inner: Agent, directory: Path) -> None:
+        self.takes_prompt = takes_prompt(inner)
+        self.is_repeatable = is_repeatable(inner)
         self._inner = inner
         self._directory = directory
 

@@ -16,6 +16,8 @@ from esaa.errors import AgentCrashed, AgentError, AgentTimedOut
 class CommandAgent:
     """Starts `command` in `directory` for each dispatch; reads at most `output_bytes_max` bytes of its output."""
 
+    takes_prompt = False
+
     def __init__(self, command: str, directory: Path, output_bytes_max: int) -> None:
         try:
             arguments = shlex.split(command)

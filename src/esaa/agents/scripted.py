@@ -15,6 +15,9 @@ Script = Callable[[Dispatch, dict[str, Any]], dict[str, Any] | bytes]
 class ScriptedAgent:
     """Answers by calling `script` with the dispatch and its decoded context."""
 
+    takes_prompt = False
+    is_repeatable = True
+
     def __init__(self, script: Script | None = None) -> None:
         self._script = obedient if script is None else script
 

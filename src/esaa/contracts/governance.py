@@ -8,11 +8,15 @@ from esaa.contracts.parcer import ParcerProfile
 from esaa.contracts.runtime import RuntimePolicy
 from esaa.contracts.storage import StoragePolicy
 from esaa.contracts.swarm import SwarmRegistry
+from esaa.contracts.templates import PromptTemplate
 from esaa.contracts.values import ContractValue
 
 
 class Governance(ContractValue, frozen=True, kw_only=True):
-    """The contracts in force. `profiles` is keyed by profile name; `result_schema` is the JSON Schema text in force."""
+    """The contracts in force. `profiles` is keyed by profile name; `result_schema` is the JSON Schema text in force.
+
+    `templates` holds the project's own prompt templates; where it has none, the shipped one counts.
+    """
 
     agent: AgentContract
     orchestrator: OrchestratorContract
@@ -21,6 +25,7 @@ class Governance(ContractValue, frozen=True, kw_only=True):
     swarm: SwarmRegistry
     profiles: dict[str, ParcerProfile]
     result_schema: str
+    templates: dict[str, PromptTemplate] = {}
 
     def profile_of(self, actor: str) -> ParcerProfile | None:
         """The profile of an actor: its own, else the one of its first role."""

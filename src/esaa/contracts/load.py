@@ -20,6 +20,7 @@ from esaa.contracts.parcer import ParcerProfile
 from esaa.contracts.runtime import RuntimePolicy
 from esaa.contracts.storage import StoragePolicy
 from esaa.contracts.swarm import SwarmRegistry
+from esaa.contracts.templates import TEMPLATE_NAMES, PromptTemplate, TemplateName, parse_template
 from esaa.contracts.values import ContractFinding
 from esaa.errors import ContractError
 from esaa.kernel.ingest import CONTRACT, NotIngested, TooLarge, text_of
@@ -49,6 +50,9 @@ GOVERNANCE_FILES: tuple[str, ...] = (
 FILE_BYTES_MAX = CONTRACT.bytes_max
 PROFILES_MAX = 64
 
+TEMPLATE_FILES: dict[str, TemplateName] = {f"PROMPT_TEMPLATE.{name}.md": name for name in TEMPLATE_NAMES}
+"""The files in `.roadmap` that replace the shipped prompt templates; none of them has to be there."""
+
 _PROFILE_FILE = re.compile(r"PARCER_PROFILE\.([a-z][a-z0-9-]{0,63})\.yaml")
 _HINT_KEYS = "A contract has only keys that are enforced: correct the key, or take it out."
 _HINT_DOCTOR = "`esaa doctor` explains the contracts of a workspace; `esaa init` writes them in a new one."
@@ -60,8 +64,8 @@ _Contract = TypeVar(
 
 
 def is_governance_file(name: str) -> bool:
-    """True for the required contract files and for every further PARCER profile."""
-    return name in GOVERNANCE_FILES or _PROFILE_FILE.fullmatch(name) is not None
+    """True for the required contract files, for every further PARCER profile, and for prompt templates."""
+    return name in GOVERNANCE_FILES or name in TEMPLATE_FILES or _PROFILE_FILE.fullmatch(name) is not None
 
 
 def parse_governance(files: Mapping[str, bytes]) -> Governance:
@@ -86,6 +90,7 @@ def parse_governance(files: Mapping[str, bytes]) -> Governance:
         swarm=_contract(SWARM_FILE, files[SWARM_FILE], SwarmRegistry),
         profiles={profile.profile: profile for profile in profiles.values()},
         result_schema=_text(RESULT_SCHEMA_FILE, files[RESULT_SCHEMA_FILE]),
+        templates={name: _template(file, name, files[file]) for file, name in TEMPLATE_FILES.items() if file in files},
     )
     _check_names(profiles)
     _check_versions(governance, profiles)
@@ -150,6 +155,14 @@ def _contract(name: str, data: bytes, kind: type[_Contract]) -> _Contract:
         hint = f"Correct {name}; `esaa doctor` explains what each key means."
         raise ContractError("CONTRACT_INVALID", f"{name}: {finding}.", hint, file=name) from None
     return contract
+
+
+def _template(file: str, name: TemplateName, data: bytes) -> PromptTemplate:
+    try:
+        return parse_template(name, _text(file, data), is_shipped=False)
+    except ContractFinding as finding:
+        hint = "`esaa prompt TASK --template` prints the one in force, to begin from."
+        raise ContractError("CONTRACT_INVALID", f"{file}: {finding}.", hint, file=file) from None
 
 
 def _check_names(profiles: Mapping[str, ParcerProfile]) -> None:

@@ -43,8 +43,13 @@ def cooldown_end(task: Task, state: State, rules: Governance) -> datetime | None
     return rejected_at + rules.runtime.attempts.cooldown
 
 
-def refuse_attempt(task: Task, action: str, state: State, rules: Governance, now: str) -> Rejected | None:
-    """Why no further output is taken now, or None. A done task is left to the immutability layer."""
+def refuse_attempt(
+    task: Task, action: str, state: State, rules: Governance, now: str, received_at: str | None = None
+) -> Rejected | None:
+    """Why no further output is taken now, or None. A done task is left to the immutability layer.
+
+    `received_at` is when the output came, where that was before now.
+    """
     if task.status == "done":
         return None
     work, limits = state.work(task.task_id), rules.runtime.attempts
@@ -65,7 +70,8 @@ def refuse_attempt(task: Task, action: str, state: State, rules: Governance, now
             counts=False,
         )
     end = deadline(task, state, rules)
-    if action == "complete" and end is not None and moment > end:
+    came = moment if received_at is None else min(moment, parse_ts(received_at))
+    if action == "complete" and end is not None and came > end:
         return reject(
             "ATTEMPT_TIMEOUT",
             f"The attempt on {task.task_id} ended at {end:%Y-%m-%dT%H:%M:%SZ}, {int(limits.ttl.total_seconds())} s"

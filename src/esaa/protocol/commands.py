@@ -35,6 +35,9 @@ class Submit(Command, frozen=True, kw_only=True):
     - `asked_task_id`: the task that a dispatched agent was asked about.
     - `workspace`: the name that this workspace has in signatures, or None where it has none.
     - `is_genuine`: whether the actor's registered key made the signature that the result carries.
+    - `provenance`: which prompt, model and program it came from, as `provenance_of` gives it.
+    - `received_at`: when a dispatched agent's answer came, where that may be before now: one that came in time and was
+      kept while the run was down has not timed out.
     """
 
     actor: str
@@ -43,6 +46,8 @@ class Submit(Command, frozen=True, kw_only=True):
     asked_task_id: str | None = None
     workspace: str | None = None
     is_genuine: bool = False
+    provenance: dict[str, Any] | None = None
+    received_at: str | None = None
 
 
 class RecordTimeout(Command, frozen=True, kw_only=True):
@@ -52,6 +57,7 @@ class RecordTimeout(Command, frozen=True, kw_only=True):
     task_id: str
     source_action: str
     message: str
+    provenance: dict[str, Any] | None = None
 
 
 class CreateTask(Command, frozen=True, kw_only=True):

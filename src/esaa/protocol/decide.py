@@ -156,7 +156,7 @@ def _submit(command: Submit, state: State, rules: Governance, now: str) -> Decis
             if isinstance(delivered, Rejected):
                 return delivered
             act, *effects = delivered.drafts
-            drafts = (_signed(act, command, rules), *effects)
+            drafts = (_attributed(act, command, rules), *effects)
             return Decision(drafts=drafts, contents=delivered.contents, warnings=delivered.warnings)
         case Claim():
             fact: Fact = TaskClaimed(task_id=task.task_id, prior_status=intention.prior_status, notes=intention.notes)
@@ -180,16 +180,18 @@ def _submit(command: Submit, state: State, rules: Governance, now: str) -> Decis
         refusal, warnings = refuse_lessons(task, _delivery(result), state)
     if refusal is not None:
         return refusal
-    act = _signed(Draft(actor=command.actor, fact=fact), command, rules)
+    act = _attributed(Draft(actor=command.actor, fact=fact), command, rules)
     return Decision(drafts=(act,), warnings=tuple(warnings))
 
 
-def _signed(act: Draft[Fact], command: Submit, rules: Governance) -> Draft[Fact]:
-    """The act, with the signature under which it was taken."""
+def _attributed(act: Draft[Fact], command: Submit, rules: Governance) -> Draft[Fact]:
+    """The act, with the signature under which it was taken, and where it came from."""
     signature = recorded_signature(command, rules)
-    if signature is None:
+    known = {"signature": signature, "provenance": command.provenance}
+    values = {name: value for name, value in known.items() if value is not None}
+    if not values:
         return act
-    return msgspec.structs.replace(act, fact=msgspec.structs.replace(act.fact, signature=signature))
+    return msgspec.structs.replace(act, fact=msgspec.structs.replace(act.fact, **values))
 
 
 def _state_machine(
@@ -215,7 +217,7 @@ def _state_machine(
         refuse_blocked(task, act, state, rules)
         or refuse_transition(task, intention.action)
         or refuse_actor(task, intention.action, command.actor, rules)
-        or refuse_attempt(task, intention.action, state, rules, now)
+        or refuse_attempt(task, intention.action, state, rules, now, command.received_at)
     )
     if refusal is None and isinstance(intention, Claim):
         refusal = refuse_dependencies(task, state)

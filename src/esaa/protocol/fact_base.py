@@ -23,6 +23,9 @@ class FactBase(msgspec.Struct, frozen=True, kw_only=True):
     - `signature`: where the workspace takes only signed outputs, the one under which the act was taken: the workspace,
       what was asked and the attempt, the key, the digest of the result, and the signature itself.
     - `erasable`: the texts that lie beside the log, where they can be erased: `[{"path", "commitment", "bytes"}]`.
+    - `provenance`: where a dispatched agent's output came from, as far as it is known: `prompt_sha256`, `template`,
+      `template_version`, `model`, `client`, `client_version`, `tokens_in`, `tokens_out`, `tokens_cached`,
+      `cost_micro_usd`, `sandbox`. It is the orchestrator's word, never the agent's, and no projection holds it.
     """
 
     action_name: ClassVar[str] = ""

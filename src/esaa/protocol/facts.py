@@ -145,6 +145,7 @@ class TaskClaimed(FactBase, frozen=True, kw_only=True):
     notes: str | UnsetType | None = UNSET
     signature: Json = UNSET
     erasable: Json = UNSET
+    provenance: Json = UNSET
 
 
 class TaskCompleted(FactBase, frozen=True, kw_only=True):
@@ -153,6 +154,8 @@ class TaskCompleted(FactBase, frozen=True, kw_only=True):
     - `verification`: `{"checks": [...]}` as sent: what was checked, and how to repeat it.
     - `issue_id`: for a hotfix, the issue that it mends.
     - `fixes`: for a hotfix, the done task that it mends.
+    - `check_runs`: where the contract allows commands, every check as `{"check", "kind"}`: `run` was run by the
+      orchestrator on the delivered files, with its exit code, duration and output digest; `text` is the agent's word.
     """
 
     action_name: ClassVar[str] = "complete"
@@ -163,8 +166,10 @@ class TaskCompleted(FactBase, frozen=True, kw_only=True):
     verification: Json = UNSET
     issue_id: Json = UNSET
     fixes: Json = UNSET
+    check_runs: Json = UNSET
     signature: Json = UNSET
     erasable: Json = UNSET
+    provenance: Json = UNSET
 
 
 class TaskReviewed(FactBase, frozen=True, kw_only=True):
@@ -185,6 +190,7 @@ class TaskReviewed(FactBase, frozen=True, kw_only=True):
     reviewer_role: str | UnsetType = UNSET
     signature: Json = UNSET
     erasable: Json = UNSET
+    provenance: Json = UNSET
 
 
 class IssueReported(FactBase, frozen=True, kw_only=True):
@@ -216,6 +222,7 @@ class IssueReported(FactBase, frozen=True, kw_only=True):
     fixes: str | UnsetType | None = UNSET
     signature: Json = UNSET
     erasable: Json = UNSET
+    provenance: Json = UNSET
 
 
 class IssueResolved(FactBase, frozen=True, kw_only=True):
@@ -259,6 +266,7 @@ class OutputRejected(FactBase, frozen=True, kw_only=True):
     result_sha256: str | UnsetType = UNSET
     count: int | UnsetType = UNSET
     digests: tuple[str, ...] | UnsetType = UNSET
+    provenance: Json = UNSET
 
 
 class FileWritten(FactBase, frozen=True, kw_only=True):

@@ -5,7 +5,11 @@ It is recorded beside the act, is no part of the projection, and is never taken 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+from esaa.protocol.prompts import Prompt
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,3 +30,20 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost_micro_usd: int | None = None
     duration_s: float | None = None
     sandbox: str | None = None
+
+
+def provenance_of(usage: Usage, prompt: Prompt | None) -> dict[str, Any] | None:
+    """What is recorded beside an act: what is known of the prompt and of the call; None where nothing is.
+
+    How long a call took is left out: no two runs agree on it, and the times of the events say enough.
+    """
+    known: dict[str, Any] = {}
+    if prompt is not None:
+        known = {
+            "prompt_sha256": prompt.sha256,
+            "template": prompt.template,
+            "template_version": prompt.template_version,
+        }
+    known |= msgspec.to_builtins(usage)
+    known.pop("duration_s", None)
+    return known or None

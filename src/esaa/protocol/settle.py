@@ -131,6 +131,7 @@ def _refusal(command: Submit | RecordTimeout, rejected: Rejected, state: State, 
         rejected_actor=command.actor,
         counts=rejected.counts and costs,
         result_sha256=UNSET if digest is None else digest,
+        provenance=UNSET if command.provenance is None else command.provenance,
     )
 
 

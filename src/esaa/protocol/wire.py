@@ -248,6 +248,7 @@ def _review(fact: _ReviewPayload, role: str | UnsetType | None) -> TaskReviewed:
         reviewer_role=role,
         signature=fact.signature,
         erasable=fact.erasable,
+        provenance=fact.provenance,
     )
 
 

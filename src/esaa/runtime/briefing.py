@@ -1,19 +1,26 @@
-"""Gathers the files that a context shows and encodes the purified view (what `esaa dispatch-context` prints)."""
+"""Gathers what an agent is shown: the purified view (`esaa dispatch-context`), the prompt around it (`esaa prompt`)."""
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+from esaa.agents.base import Dispatch
+from esaa.contracts.templates import TemplateName
 from esaa.effects.paths import inspect
 from esaa.kernel.canonical import pretty
+from esaa.protocol.answer_schema import answer_schema
 from esaa.protocol.context import ALL_FILES_BYTES_MAX, FILE_BYTES_MAX, FileView, purified_context, wanted_files
 from esaa.protocol.paths import path_fault
+from esaa.protocol.prompts import render
 from esaa.protocol.scheduling import Order
 from esaa.runtime.workspace import Workspace
+from esaa.stores.contracts import shipped_template
 
 _READ_BYTES_MAX = 64 * 1024 * 1024
 
 
-def brief(workspace: Workspace, order: Order) -> bytes:
-    """The context of an order as JSON text."""
+def context_of(workspace: Workspace, order: Order) -> dict[str, Any]:
+    """The context of an order as JSON builtins."""
     state = workspace.state()
     task = state.task(order.task_id)
     assert task is not None, "an order is about a task of the state"
@@ -24,7 +31,25 @@ def brief(workspace: Workspace, order: Order) -> bytes:
         if view is not None:
             files.append(view)
             left -= view.size_bytes if view.text is not None else 0
-    return pretty(purified_context(order, state, workspace.rules, files)) + b"\n"
+    return purified_context(order, state, workspace.rules, files)
+
+
+def brief(workspace: Workspace, order: Order) -> bytes:
+    """The context of an order as JSON text."""
+    return pretty(context_of(workspace, order)) + b"\n"
+
+
+def dispatch_of(workspace: Workspace, order: Order, timeout_s: float) -> Dispatch:
+    """The order with all that a model has to be told: the context, the prompt, and the schema of the answer."""
+    rules, context = workspace.rules, context_of(workspace, order)
+    template = rules.templates.get(order.template) or shipped_template(cast("TemplateName", order.template))
+    return Dispatch(
+        order=order,
+        context=pretty(context) + b"\n",
+        timeout_s=timeout_s,
+        prompt=render(template, rules.profile_of(order.actor), context),
+        schema=answer_schema(order.action, rules),
+    )
 
 
 def _view(workspace: Workspace, path: str, left: int) -> FileView | None:

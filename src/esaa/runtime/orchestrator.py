@@ -12,21 +12,17 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from esaa.agents.base import Agent, Answer, Dispatch
-from esaa.errors import AgentCrashed, AgentTimedOut, Halted, ProjectionMismatch, UsageError
+from esaa.agents.base import Agent
+from esaa.errors import Halted, ProjectionMismatch, UsageError
 from esaa.kernel.decider import Rejected
 from esaa.protocol.attempts import parse_ts
 from esaa.protocol.blocking import halting_issue
 from esaa.protocol.commands import BindIssue, EndRun, RecordTimeout, ReportDeadlock, StartRun, Submit
 from esaa.protocol.facts import RunEnded, VerificationFailed
-from esaa.protocol.rejections import reject
 from esaa.protocol.result import Refused, parse_result
 from esaa.protocol.scheduling import Order, Plan, Waiting, plan
-from esaa.runtime.briefing import brief
+from esaa.runtime.asking import Asked, Asking
 from esaa.runtime.workspace import Receipt, Workspace
-
-_TIDYING_S = 30.0
-"""What an adapter has, after its time limit, to end what it began; then it is cancelled."""
 
 Outcome = Literal["success", "failed", "halted", "paused", "waiting"]
 
@@ -61,8 +57,9 @@ class Orchestrator:
     def __init__(self, workspace: Workspace, agent_of: Callable[[str], Agent | None], observer: Observer) -> None:
         self._workspace = workspace
         self._agent_of = agent_of
+        self._asking = Asking(workspace, agent_of)
         self._observer = observer
-        self._in_flight: dict[asyncio.Task[Answer | Rejected], Order] = {}
+        self._in_flight: dict[asyncio.Task[Asked], Order] = {}
         self._results = 0
         self._rejections: list[tuple[Order, Rejected]] = []
 
@@ -77,6 +74,8 @@ class Orchestrator:
         if not self._begin(run_id, issue_key):
             current = plan(self._workspace.state(), self._workspace.rules, self._workspace.now())
             return self._report("success", current, "all tasks were done before")
+        for remark in self._asking.begin():
+            self._observer.said(remark)
         try:
             return await self._loop(parallel, steps)
         finally:
@@ -147,60 +146,27 @@ class Orchestrator:
 
     def _dispatch(self, order: Order) -> None:
         self._observer.dispatched(order)
-        task = asyncio.ensure_future(self._ask(order))
+        task = asyncio.ensure_future(self._asking.ask(order))
         self._in_flight[task] = order
 
-    async def _ask(self, order: Order) -> Answer | Rejected:
+    def _take(self, order: Order, asked: Asked) -> Receipt:
         workspace = self._workspace
-        agent = self._agent_of(order.actor)
-        assert agent is not None, "only orders with an agent are dispatched"
-        timeout_s = workspace.rules.runtime.attempts.ttl.total_seconds()
-        if order.deadline is not None:
-            # A clock that was set back gives no attempt more time than one has.
-            timeout_s = min(timeout_s, (parse_ts(order.deadline) - workspace.clock.now()).total_seconds())
-            if timeout_s <= 0:
-                return reject(
-                    "ATTEMPT_TIMEOUT",
-                    f"The attempt on {order.task_id} ended at {order.deadline}.",
-                    "Its owner is asked again.",
-                )
-        dispatch = Dispatch(order=order, context=brief(workspace, order), timeout_s=timeout_s)
-        try:
-            async with asyncio.timeout(timeout_s + _TIDYING_S):
-                return await agent.answer(dispatch)
-        except TimeoutError:
-            return reject(
-                "ATTEMPT_TIMEOUT",
-                f"The agent of {order.actor} kept no time limit: it gave no answer within {timeout_s:.0f} s.",
-                "It was cancelled; the task stays with its owner.",
-            )
-        except AgentTimedOut as error:
-            return reject("ATTEMPT_TIMEOUT", error.message, error.hint)
-        except AgentCrashed as error:
-            code = "RESOURCE_LIMIT_EXCEEDED" if error.code == "OUTPUT_TOO_LARGE" else "AGENT_FAILED"
-            return reject(code, error.message, error.hint)
-
-    def _take(self, order: Order, answer: Answer | Rejected) -> Receipt:
-        workspace = self._workspace
-        if isinstance(answer, Rejected):
-            receipt = self._take_failure(order, answer)
+        if isinstance(asked.outcome, Rejected):
+            receipt = workspace.commit(_failure(order, asked, asked.outcome))
         else:
-            result = parse_result(answer.result, workspace.rules)
-            receipt = workspace.commit(Submit(actor=order.actor, result=result, asked_task_id=order.task_id))
+            command = Submit(
+                actor=order.actor,
+                result=parse_result(asked.outcome, workspace.rules),
+                asked_task_id=order.task_id,
+                provenance=asked.provenance,
+                received_at=asked.received_at,
+            )
+            receipt = workspace.commit(command)
+        self._asking.settled(asked)
         if receipt.rejected is not None:
             self._rejections.append((order, receipt.rejected))
         self._observer.settled(order, receipt)
         return receipt
-
-    def _take_failure(self, order: Order, rejected: Rejected) -> Receipt:
-        if rejected.error_code == "ATTEMPT_TIMEOUT":
-            command: RecordTimeout | Submit = RecordTimeout(
-                actor=order.actor, task_id=order.task_id, source_action=order.action, message=rejected.message
-            )
-        else:
-            refused = Refused(rejected=rejected, task_id=order.task_id, source_action=order.action, result_sha256="")
-            command = Submit(actor=order.actor, result=refused, asked_task_id=order.task_id)
-        return self._workspace.commit(command)
 
     async def _idle(self, current: Plan) -> RunReport | None:
         """Nothing is in flight and nothing can be dispatched: the end, or a pause."""
@@ -263,3 +229,17 @@ class Orchestrator:
             waiting=current.waiting,
             message=message,
         )
+
+
+def _failure(order: Order, asked: Asked, rejected: Rejected) -> RecordTimeout | Submit:
+    """What is recorded of an order that nobody answered."""
+    if rejected.error_code == "ATTEMPT_TIMEOUT":
+        return RecordTimeout(
+            actor=order.actor,
+            task_id=order.task_id,
+            source_action=order.action,
+            message=rejected.message,
+            provenance=asked.provenance,
+        )
+    refused = Refused(rejected=rejected, task_id=order.task_id, source_action=order.action, result_sha256="")
+    return Submit(actor=order.actor, result=refused, asked_task_id=order.task_id, provenance=asked.provenance)

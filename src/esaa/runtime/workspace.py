@@ -42,6 +42,7 @@ from esaa.runtime.identity import with_identity
 from esaa.runtime.privacy.redacting import guarded, refuse_secret_id, without_secrets
 from esaa.runtime.recovery import recover
 from esaa.runtime.unknown_actors import UnknownActorFile
+from esaa.stores.answers import AnswerStore
 from esaa.stores.archive import Quarantine
 from esaa.stores.base import Batch
 from esaa.stores.blobs import BlobStore
@@ -89,6 +90,7 @@ class Workspace:
         *,
         lock_timeout_s: float,
         contracts: ContractCache | None = None,
+        secret: bytes | None = None,
     ) -> None:
         self.root = root
         self.roadmap = root / ".roadmap"
@@ -100,6 +102,7 @@ class Workspace:
         self.erasables = ErasableStore(self.roadmap, disk)
         self.publisher = Publisher(root, self.roadmap / ".esaa" / "staging", self.blobs, disk)
         self.views = Views(self.roadmap, disk)
+        self.answers = AnswerStore(self.roadmap / ".esaa" / "answers", secret, disk)
         self.quarantine = Quarantine(self.roadmap / "snapshots", disk, rules.runtime.snapshots.max)
         self.subscribers: list[Subscriber] = []
         self.open_checkpoints: Callable[[], LogCheckpoints] | None = None

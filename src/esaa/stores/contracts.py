@@ -6,6 +6,7 @@ Reads bytes and nothing else; what they mean is `esaa.contracts.load`'s business
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from esaa.contracts.load import (
     parse_governance,
     too_large,
 )
+from esaa.contracts.templates import PromptTemplate, TemplateName, parse_template
 from esaa.contracts.values import ProtocolVersion
 from esaa.errors import ContractError
 from esaa.kernel.ingest import CONTRACT, NotIngested, TooLarge
@@ -42,6 +44,13 @@ def shipped_files(protocol: ProtocolVersion) -> dict[str, bytes]:
         folder = "schemas" if name.endswith(".schema.json") else "defaults"
         files[name] = _as_of(protocol, name, (package / folder / name).read_bytes())
     return files
+
+
+@cache
+def shipped_template(name: TemplateName) -> PromptTemplate:
+    """A prompt template as it is shipped."""
+    data = (resources.files("esaa.contracts") / "defaults" / "templates" / f"{name}.md").read_bytes()
+    return parse_template(name, data.decode(), is_shipped=True)
 
 
 def read_files(roadmap: Path) -> dict[str, bytes]:

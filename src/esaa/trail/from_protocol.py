@@ -6,11 +6,11 @@ give equal ids in the same order, whether they are told live or years later.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, assert_never
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 import esaa.protocol.facts as log
 from esaa.kernel.recorded import Recorded
@@ -22,7 +22,8 @@ from esaa.trail.facts.records import ConfigurationChanged, LogRepaired, ReadMode
 from esaa.trail.facts.tasks import OutputRejected, TaskAmended, TaskCreated
 from esaa.trail.facts.values import Severity
 from esaa.trail.intake import is_issue_key, parse_time, trail_time
-from esaa.trail.telling.fitting import count, data, label, name, sha256, text, texts
+from esaa.trail.telling.calls import tell_call
+from esaa.trail.telling.fitting import count, data, label, name, sent, sha256, text, texts
 from esaa.trail.telling.gaps import GapTelling
 from esaa.trail.telling.narrator import Narrator, Translated
 from esaa.trail.telling.run_story import FIRST_PHASE, FIX, Cause, Delivery, RunStory, phase_of_kind
@@ -97,6 +98,7 @@ class Translator:
 
     def _tell(self, recorded: Recorded[log.Fact], issue_key_ahead: str | None) -> None:
         fact, actor = recorded.fact, recorded.actor
+        self._tell_call(fact, actor)
         match fact:
             case log.VerificationStarted() | log.VerificationPassed() | log.VerificationFailed():
                 self._verification(fact)
@@ -137,6 +139,17 @@ class Translator:
                 )
             case _:
                 assert_never(fact)
+
+    def _tell_call(self, fact: log.Fact, actor: str) -> None:
+        """The call of a model that an agent's output came from."""
+        if isinstance(fact, log.OutputRejected):
+            agent, digest = text(fact.rejected_actor) or None, fact.result_sha256
+        elif isinstance(fact, log.TaskClaimed | log.TaskCompleted | log.TaskReviewed | log.IssueReported):
+            agent, digest = actor, UNSET
+        else:
+            return
+        if fact.provenance is not UNSET:
+            tell_call(self._narrator, fact.provenance, agent=agent, task_id=fact.task_id, digest=digest)
 
     # What waits for the next event
 
@@ -295,7 +308,7 @@ class Translator:
                 issue_id=text(fact.issue_id),
                 fixes=text(fact.fixes),
                 scope_patch=texts(fact.scope_patch),
-                extra=_sent(fact, _TASK_EXTRAS),
+                extra=sent(fact, _TASK_EXTRAS),
             ),
         )
 
@@ -330,7 +343,7 @@ class Translator:
                 counts=fact.counts,
                 result_sha256=sha256(fact.result_sha256),
                 count=count(fact.count),
-                extra=_sent(fact, ("digests",)),
+                extra=sent(fact, ("digests",)),
             ),
             agent,
             counts=task is not None and fact.counts is not False,
@@ -356,7 +369,7 @@ class Translator:
                 impact=text(evidence.get("symptom")),
                 identified_by=name(actor),
                 blocking=severity in ("high", "critical"),
-                extra=_sent(fact, _ISSUE_EXTRAS),
+                extra=sent(fact, _ISSUE_EXTRAS),
             ),
             about=about,
             phase=phase,
@@ -374,12 +387,6 @@ def trail_time_of(ts: str, previous: str = "") -> str:
     """The log's time as the trail writes it; one that is no time is that of the event before."""
     moment = parse_time(ts) or parse_time(f"{ts}Z")  # another writer's may name no zone
     return previous or _EPOCH if moment is None else trail_time(moment)
-
-
-def _sent(fact: log.Fact, fields: Sequence[str]) -> dict[str, Any] | UnsetType:
-    """Those of the fields that were sent, as they were sent."""
-    values = {field: getattr(fact, field) for field in fields}
-    return {field: value for field, value in values.items() if value is not UNSET and value is not None} or UNSET
 
 
 def _phase_of(fact: log.Fact) -> str | None:

@@ -8,6 +8,7 @@ the event's `source` names the line that has all of it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -80,6 +81,12 @@ def count(value: object) -> int | UnsetType:
 def data(value: object) -> dict[str, Any] | UnsetType:
     """A JSON object that is not empty, or nothing."""
     return value if isinstance(value, dict) and value else UNSET
+
+
+def sent(fact: msgspec.Struct, fields: Iterable[str]) -> dict[str, Any] | UnsetType:
+    """Those of the fields that were sent, as they were sent; nothing where none was."""
+    values = {field: getattr(fact, field) for field in fields}
+    return {field: value for field, value in values.items() if value is not UNSET and value is not None} or UNSET
 
 
 def _shortened(value: Any, text_max: int, items_max: int, depth: int) -> Any:

@@ -1,0 +1,157 @@
+"""Asks the agent behind an order, once: its context and prompt, its time, and a durable copy of what it answered.
+
+An answer is on disk before it is judged. A run that is killed in between finds it there and asks nobody twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from esaa.agents.base import Agent, Dispatch, Usage, is_repeatable, takes_prompt
+from esaa.errors import AgentCrashed, AgentFailed, AgentTimedOut
+from esaa.kernel.decider import Rejected
+from esaa.protocol.attempts import parse_ts
+from esaa.protocol.prompts import question_sha256
+from esaa.protocol.provenance import provenance_of
+from esaa.protocol.rejections import reject
+from esaa.protocol.scheduling import Order, order_for
+from esaa.runtime.briefing import brief, dispatch_of
+from esaa.runtime.workspace import Workspace
+from esaa.stores.answers import KeptAnswer
+
+_TIDYING_S = 30.0
+"""What an adapter has, after its time limit, to end what it began; then it is cancelled."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking: the bytes of a result, or why there is none.
+
+    `usage` says what it cost, `provenance` what is recorded of it. `based_on` is the event up to which the agent had
+    seen the project, `received_at` the log's time at which the answer came; `is_kept` is True where an earlier run was
+    given it and was killed before it was judged.
+    """
+
+    question_sha256: str
+    outcome: bytes | Rejected
+    usage: Usage = Usage()
+    provenance: dict[str, Any] | None = None
+    based_on: int | None = None
+    received_at: str | None = None
+    is_kept: bool = False
+
+
+class Asking:
+    """Asks for one workspace. `agent_of` gives the agent behind an actor."""
+
+    def __init__(self, workspace: Workspace, agent_of: Callable[[str], Agent | None]) -> None:
+        self._workspace = workspace
+        self._agent_of = agent_of
+        self._settled: set[str] = set()
+
+    def begin(self) -> list[str]:
+        """Throws away the kept answers to questions that nobody asks any more; returns a remark on each."""
+        state, rules, answers = self._workspace.state(), self._workspace.rules, self._workspace.answers
+        remarks: list[str] = []
+        for kept in answers.all():
+            task = state.task(kept.task_id)
+            order = None if task is None else order_for(task, state, rules)
+            if task is None or order is None or question_sha256(order, task) != kept.question_sha256:
+                remarks.append(f"an answer about {kept.task_id} that was never judged is out of date, and was dropped")
+                answers.drop(kept.question_sha256)
+        return remarks
+
+    async def ask(self, order: Order) -> Asked:
+        """The answer to an order, from an earlier run where one was kept. Raises `AgentError` and `StoreError`."""
+        workspace = self._workspace
+        agent = self._agent_of(order.actor)
+        assert agent is not None, "only orders with an agent are dispatched"
+        question = self._question(order)
+        kept = None if question in self._settled else workspace.answers.find(question)
+        if kept is not None:
+            return Asked(
+                question_sha256=question,
+                outcome=kept.result,
+                usage=kept.usage,
+                provenance=kept.provenance,
+                based_on=kept.based_on,
+                received_at=kept.received_at,
+                is_kept=True,
+            )
+        timeout_s = self._time_left_s(order)
+        if timeout_s <= 0:
+            message = f"The attempt on {order.task_id} ended at {order.deadline}."
+            rejected = reject("ATTEMPT_TIMEOUT", message, "Its owner is asked again.")
+            return Asked(question_sha256=question, outcome=rejected)
+        based_on = workspace.state().seq
+        if takes_prompt(agent):
+            dispatch = dispatch_of(workspace, order, timeout_s)
+        else:
+            dispatch = Dispatch(order=order, context=brief(workspace, order), timeout_s=timeout_s)
+        outcome, usage = await _answer(agent, dispatch)
+        provenance = provenance_of(usage, dispatch.prompt)
+        if isinstance(outcome, Rejected):
+            return Asked(question_sha256=question, outcome=outcome, usage=usage, provenance=provenance)
+        received_at = workspace.now()
+        if not is_repeatable(agent):
+            workspace.answers.keep(
+                KeptAnswer(
+                    question_sha256=question,
+                    task_id=order.task_id,
+                    received_at=received_at,
+                    based_on=based_on,
+                    usage=usage,
+                    provenance=provenance,
+                    result=outcome,
+                )
+            )
+        return Asked(
+            question_sha256=question,
+            outcome=outcome,
+            usage=usage,
+            provenance=provenance,
+            based_on=based_on,
+            received_at=received_at,
+        )
+
+    def settled(self, asked: Asked) -> None:
+        """What was answered is judged, and in the log; it is never taken from the disk again."""
+        self._settled.add(asked.question_sha256)
+        self._workspace.answers.drop(asked.question_sha256)
+
+    def _question(self, order: Order) -> str:
+        task = self._workspace.state().task(order.task_id)
+        assert task is not None, "an order is about a task of the state"
+        return question_sha256(order, task)
+
+    def _time_left_s(self, order: Order) -> float:
+        workspace = self._workspace
+        whole_s = workspace.rules.runtime.attempts.ttl.total_seconds()
+        if order.deadline is None:
+            return whole_s
+        # A clock that was set back gives no attempt more time than one has.
+        return min(whole_s, (parse_ts(order.deadline) - workspace.clock.now()).total_seconds())
+
+
+async def _answer(agent: Agent, dispatch: Dispatch) -> tuple[bytes | Rejected, Usage]:
+    """What the agent said, or why it said nothing; and what that cost."""
+    order, timeout_s = dispatch.order, dispatch.timeout_s
+    try:
+        async with asyncio.timeout(timeout_s + _TIDYING_S):
+            answer = await agent.answer(dispatch)
+            return answer.result, answer.usage
+    except TimeoutError:
+        message = f"The agent of {order.actor} kept no time limit: it gave no answer within {timeout_s:.0f} s."
+        return reject("ATTEMPT_TIMEOUT", message, "It was cancelled; the task stays with its owner."), Usage()
+    except AgentTimedOut as error:
+        return reject("ATTEMPT_TIMEOUT", error.message, error.hint), _usage_of(error)
+    except AgentCrashed as error:
+        code = "RESOURCE_LIMIT_EXCEEDED" if error.code == "OUTPUT_TOO_LARGE" else "AGENT_FAILED"
+        return reject(code, error.message, error.hint), _usage_of(error)
+
+
+def _usage_of(error: AgentFailed) -> Usage:
+    return error.usage if isinstance(error.usage, Usage) else Usage()
