@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from esaa.protocol.conflicts import Meeting
 from esaa.protocol.intentions import AgentResult
 from esaa.protocol.result import Refused
 
@@ -17,12 +18,13 @@ from esaa.protocol.result import Refused
 class FileOnDisk(msgspec.Struct, frozen=True, kw_only=True):
     """What lies at a path before a write: nothing, a file, or something that cannot be written (`fault` says why).
 
-    `content` is None where the bytes were not needed.
+    `content` is None where the bytes were not needed; `meeting` says that it was changed after the agent had seen it.
     """
 
     sha256: str | None = None
     content: bytes | None = None
     fault: str | None = None
+    meeting: Meeting | None = None
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,7 @@ class Submit(Command, frozen=True, kw_only=True):
     """An actor's result is put to the rules.
 
     - `asked_task_id`: the task that a dispatched agent was asked about.
+    - `based_on`: the event up to which a dispatched agent had seen the project; None where nobody knows.
     - `workspace`: the name that this workspace has in signatures, or None where it has none.
     - `is_genuine`: whether the actor's registered key made the signature that the result carries.
     - `provenance`: which prompt, model and program it came from, as `provenance_of` gives it.
@@ -44,6 +47,7 @@ class Submit(Command, frozen=True, kw_only=True):
     result: AgentResult | Refused
     files: dict[str, FileOnDisk] = {}
     asked_task_id: str | None = None
+    based_on: int | None = None
     workspace: str | None = None
     is_genuine: bool = False
     provenance: dict[str, Any] | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import msgspec
 from msgspec import UNSET
 
@@ -12,6 +15,7 @@ from esaa.kernel.recorded import Draft
 from esaa.protocol.blocking import pending_hotfix
 from esaa.protocol.boundaries import duplicate_path, write_boundary
 from esaa.protocol.commands import FileOnDisk, Submit
+from esaa.protocol.conflicts import refuse_meeting
 from esaa.protocol.edits import new_content
 from esaa.protocol.facts import Fact, FileWritten, TaskCompleted
 from esaa.protocol.gates import refuse_complete, refuse_lessons, vague_checks
@@ -36,7 +40,7 @@ def deliver(
     task: Task, command: Submit, intention: Complete, result: AgentResult, state: State, rules: Governance
 ) -> Delivered | Rejected:
     """Layers 5 to 7 for a `complete`; nothing is written here (INV-002)."""
-    refusal = _refuse_paths(task, result.updates, state, rules)
+    refusal = _refuse_paths(task, command, result.updates, state, rules)
     if refusal is not None:
         return refusal
     contents: dict[str, bytes] = {}
@@ -44,7 +48,7 @@ def deliver(
         found = command.files.get(update.path, FileOnDisk())
         if found.fault is not None:
             return reject("PATH_INVALID", f"`{update.path}` {found.fault}.", "Write to a plain file of the project.")
-        content = new_content(update, found, rules.agent.output_contract.file_bytes_max)
+        content = _content(update, found, rules.agent.output_contract.file_bytes_max)
         if isinstance(content, Rejected):
             return content
         contents[update.path] = content
@@ -61,7 +65,7 @@ def deliver(
     warnings += [f"declared output `{path}` was not delivered" for path in task.output_files if path not in contents]
     return Delivered(
         drafts=_facts(task, command, intention, contents),
-        contents={sha256_hex(content): content for content in contents.values()},
+        contents={sha256_hex(content): content for content in _kept(command, contents, rules)},
         warnings=tuple(warnings),
     )
 
@@ -77,19 +81,50 @@ def _facts(task: Task, command: Submit, intention: Complete, contents: dict[str,
     )
     drafts: list[Draft[Fact]] = [Draft(actor=command.actor, fact=completed)]
     for path, content in contents.items():
-        before = command.files.get(path, FileOnDisk()).sha256
-        effect = {
+        found = command.files.get(path, FileOnDisk())
+        effect: dict[str, Any] = {
             "path": path,
-            "before_sha256": before,
+            "before_sha256": found.sha256,
             "after_sha256": sha256_hex(content),
             "bytes": len(content),
         }
+        if found.meeting is not None:
+            effect["merge"] = {
+                "base_sha256": found.meeting.base_sha256,
+                "proposed_sha256": sha256_hex(found.meeting.proposed),
+                "with_task": found.meeting.writer,
+            }
         written = FileWritten(task_id=task.task_id, files=(path,), effects=[effect])
         drafts.append(Draft(actor="orchestrator", fact=written, follows=True))
     return tuple(drafts)
 
 
-def _refuse_paths(task: Task, updates: tuple[FileUpdate, ...], state: State, rules: Governance) -> Rejected | None:
+def _content(update: FileUpdate, found: FileOnDisk, bytes_max: int) -> bytes | Rejected:
+    if found.meeting is None:
+        return new_content(update, found, bytes_max)
+    refusal = refuse_meeting(update.path, found.meeting, bytes_max)
+    if refusal is not None:
+        return refusal
+    assert found.meeting.merged is not None, "what is not refused was merged"
+    return found.meeting.merged
+
+
+def _kept(command: Submit, contents: dict[str, bytes], rules: Governance) -> Iterator[bytes]:
+    """The contents to be stored: what is written, and what later merges begin from."""
+    yield from contents.values()
+    if rules.runtime.dispatch.conflicts != "merge":
+        return
+    for path in contents:
+        found = command.files.get(path, FileOnDisk())
+        if found.content is not None:
+            yield found.content
+        if found.meeting is not None:
+            yield found.meeting.proposed
+
+
+def _refuse_paths(
+    task: Task, command: Submit, updates: tuple[FileUpdate, ...], state: State, rules: Governance
+) -> Rejected | None:
     for update in updates:
         fault = path_fault(update.path)
         if fault is not None:
@@ -116,11 +151,13 @@ def _refuse_paths(task: Task, updates: tuple[FileUpdate, ...], state: State, rul
                 f"{task.task_id} ({task.task_kind}) may not write `{update.path}`: it {outside}.",
                 "Write only inside the boundary; report an issue if another file has to change.",
             )
-    return _refuse_conflicts(task, updates, state)
+    if rules.runtime.dispatch.conflicts != "serialise":
+        # Where it is known what the writer had seen, a meeting is found when it happens.
+        updates = tuple(one for one in updates if command.based_on is None and one.edits is UNSET)
+    return _refuse_owned([update.path for update in updates], task, state)
 
 
-def _refuse_conflicts(task: Task, updates: tuple[FileUpdate, ...], state: State) -> Rejected | None:
-    paths = [update.path for update in updates]
+def _refuse_owned(paths: list[str], task: Task, state: State) -> Rejected | None:
     if not paths:
         return None
     for other in state.tasks.pending():

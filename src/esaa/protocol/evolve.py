@@ -38,7 +38,7 @@ from esaa.protocol.state import AUDIT_SCOPE, PROJECT_NAME, Issue, Run, State
 from esaa.protocol.task_table import Task
 from esaa.protocol.tracking import track
 
-PROJECTION_VERSION = 6
+PROJECTION_VERSION = 7
 """Raised with every change of these rules; a snapshot of another version is discarded."""
 
 _replace = msgspec.structs.replace

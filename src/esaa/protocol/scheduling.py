@@ -53,7 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def plan(state: State, rules: Governance, now: str, in_flight: Collection[str] = ()) -> Plan:
     """The orders that may be given now, hotfixes first, then in creation order.
 
-    Two tasks whose write sets may meet are not in flight at once (`dispatch.conflicts: serialise`).
+    Two tasks whose write sets may meet are not in flight at once under `dispatch.conflicts: serialise`.
     """
     pending = sorted(state.tasks.pending(), key=lambda task: task.is_hotfix is not True)
     active = [task for task in pending if task.status != "todo" or task.task_id in in_flight]
@@ -63,7 +63,7 @@ def plan(state: State, rules: Governance, now: str, in_flight: Collection[str] =
         if task.task_id in in_flight:
             continue
         obstacle = _obstacle(task, state, rules, now)
-        if obstacle is None and task.status == "todo":
+        if obstacle is None and task.status == "todo" and rules.runtime.dispatch.conflicts == "serialise":
             obstacle = _conflict(task, active, state, rules)
         if obstacle is not None:
             waiting.append(obstacle)

@@ -63,15 +63,21 @@ def _rejected(state: State, fact: OutputRejected, ts: str) -> None:
     if fact.count is not UNSET:
         state.header.unknown_actors = UnknownActors(recorded_at=ts)
     task = None if fact.task_id is None else state.tasks.get(fact.task_id)
-    if task is None or fact.counts is False or task.status not in _SLOT_OF_STATUS:
+    if task is None or task.status not in _SLOT_OF_STATUS:
         return
-    work = _one_more(state.work(task.task_id), task.status)
     last = {
         "error_code": fact.error_code,
         "message": fact.message,
         "hint": "" if fact.hint is UNSET else fact.hint,
         "layer": "" if fact.layer is UNSET else fact.layer,
     }
+    if fact.counts is False:
+        if fact.error_code == "WRITE_CONFLICT" and fact.rejected_actor == task.assigned_to:
+            # It costs no attempt and no pause, but its owner is asked another question now, and told why.
+            work = _one_more(state.work(task.task_id), task.status)
+            state.header.work[task.task_id] = _replace(work, last_rejection=last)
+        return
+    work = _one_more(state.work(task.task_id), task.status)
     state.header.work[task.task_id] = _replace(
         work, attempts=work.attempts + 1, since=ts, rejected_at=ts, last_rejection=last
     )

@@ -17,20 +17,17 @@ from msgspec import UNSET
 from esaa.contracts.governance import Governance
 from esaa.effects.files import Publisher
 from esaa.effects.from_facts import file_effects
-from esaa.effects.paths import inspect
 from esaa.errors import CommandConflict, CorruptLog, StoreError, UsageError
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.commitment import SALT_BYTES
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.cadence import verification_due
-from esaa.protocol.commands import AnyCommand, FileOnDisk, RecordTimeout, RecordVerification, Submit
+from esaa.protocol.commands import AnyCommand, RecordTimeout, RecordVerification, Submit
 from esaa.protocol.erasable import withheld
 from esaa.protocol.facts import Fact, OutputRejected, ViewMutated
-from esaa.protocol.intentions import AgentResult
 from esaa.protocol.issues import issues_json
 from esaa.protocol.lessons import lessons_json
-from esaa.protocol.paths import path_fault
 from esaa.protocol.rejections import reject
 from esaa.protocol.roadmap import projection_hash, roadmap_json, schema_version
 from esaa.protocol.settle import Settlement, settle
@@ -39,6 +36,7 @@ from esaa.protocol.wire import LEGACY, ProtocolVocabulary
 from esaa.runtime.clock import Clock, log_time
 from esaa.runtime.folded_log import FoldedLog
 from esaa.runtime.identity import with_identity
+from esaa.runtime.merging import is_merged, with_files
 from esaa.runtime.privacy.redacting import guarded, refuse_secret_id, without_secrets
 from esaa.runtime.recovery import recover
 from esaa.runtime.unknown_actors import UnknownActorFile
@@ -58,8 +56,6 @@ if TYPE_CHECKING:
 
 Subscriber = Callable[[], Sequence[str]]
 """Follows the log with a cursor of its own; returns notices, such as why it could not follow. It raises nothing."""
-
-_ANY_SIZE = 1 << 62
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,7 +221,7 @@ class Workspace:
         if events:
             notices += self.publisher.publish(file_effects(events))
             self.project()
-            if settlement.rejected is None and verification_due(state, self.rules):
+            if settlement.rejected is None and (is_merged(events) or verification_due(state, self.rules)):
                 events += self._verify()
             notices += self._signed(events)
             self.log.keep_snapshot()
@@ -283,22 +279,13 @@ class Workspace:
 
     def _settled(self, command: AnyCommand, now: str) -> Settlement:
         if isinstance(command, Submit):
-            command = with_identity(self._with_files(command), self.roadmap, self.rules)
+            found = with_files(command, self.root, self.rules, self.blobs, self.events)
+            command = with_identity(found, self.roadmap, self.rules)
 
         def settled(asked: AnyCommand) -> Settlement:
             return settle(asked, self.state(), self.rules, now)
 
         return guarded(command, settled(command), settled)
-
-    def _with_files(self, command: Submit) -> Submit:
-        if not isinstance(command.result, AgentResult):
-            return command
-        files: dict[str, FileOnDisk] = {}
-        for update in command.result.updates:
-            if path_fault(update.path) is None:
-                wants_content = update.edits is not UNSET
-                files[update.path] = inspect(self.root, update.path, bytes_max=_ANY_SIZE, want_content=wants_content)
-        return msgspec.structs.replace(command, files=files)
 
     def _repeated(
         self, command: AnyCommand, command_id: str | None, stamped_id: str | None, state: State

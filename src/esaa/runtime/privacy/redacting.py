@@ -129,7 +129,7 @@ def _path_of(settlement: Settlement, digest: str) -> str:
     for draft in settlement.drafts:
         if isinstance(draft.fact, FileWritten) and isinstance(draft.fact.effects, list):
             for effect in draft.fact.effects:
-                if effect.get("after_sha256") == digest:
+                if digest in (effect.get("after_sha256"), effect.get("before_sha256")):
                     return str(effect.get("path"))
     return sha256_hex(digest.encode())[:12]
 
