@@ -92,7 +92,7 @@ class CliAgent:
         installed = await find_installed(self._dialect, self._project, variables | {"HOME": os.path.expanduser("~")})
         readable = self._readable_of(dispatch.order)
         with ExitStack() as stack:
-            tree = await _in_thread(lambda: stack.enter_context(private_tree(self._project, readable)))
+            tree = await in_thread(lambda: stack.enter_context(private_tree(self._project, readable)))
             ask = self._ask(dispatch, tree, variables)
             program, given = self._program(ask, tree, installed)
             timeout_s = min(dispatch.timeout_s, self._settings.timeout_s or dispatch.timeout_s)
@@ -107,7 +107,7 @@ class CliAgent:
                 sandbox=self._sandbox.level,
             )
             result = self._result(heard, finished, usage, timeout_s, variables)
-            changes = await _in_thread(tree.changes)
+            changes = await in_thread(tree.changes)
             proposal = proposed(without_nulls(result), changes.files, _declared(dispatch))
         remarks = () if installed.remark is None else (installed.remark,)
         return Answer(
@@ -213,7 +213,7 @@ def _declared(dispatch: Dispatch) -> tuple[str, ...]:
     return tuple(path for path in outputs if isinstance(path, str)) if isinstance(outputs, list) else ()
 
 
-async def _in_thread(act: Callable[[], T]) -> T:
+async def in_thread(act: Callable[[], T]) -> T:
     """Runs what waits for the disk beside the loop. It is waited for even when this is cancelled: it may have begun
     what must be taken back."""
     running = asyncio.ensure_future(asyncio.to_thread(act))
