@@ -159,6 +159,7 @@ class Orchestrator:
                 result=parse_result(asked.outcome, workspace.rules),
                 asked_task_id=order.task_id,
                 provenance=asked.provenance,
+                based_on=asked.based_on,
                 received_at=asked.received_at,
             )
             receipt = workspace.commit(command)
