@@ -252,6 +252,13 @@ class Agent:
 
     noise = environment
 
+    def tells_its_key(self) -> None:
+        self.say(f"My key is {os.environ['TEST_KEY']}.")
+
+    def dies_of_its_key(self) -> None:
+        print(f"the key {os.environ['TEST_KEY']} is bad", file=sys.stderr)
+        sys.exit(1)
+
     def nonsense(self) -> None:
         """Messages that are no ACP, between good ones."""
         self.send({"method": "session/update", "params": {"sessionId": "s1", "update": {"sessionUpdate": "nothing"}}})

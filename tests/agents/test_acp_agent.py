@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,19 @@ import pytest
 
 pytest.importorskip("acp", reason="the acp extra is not installed")
 
-from esaa.agents.acp.agent import AcpAgent
+from esaa.agents.acp.agent import AcpAgent, AcpSettings
 from esaa.agents.acp.bounds import Bounds
-from esaa.agents.acp.permissions import GRANTABLE
 from esaa.agents.base import Answer, Dispatch, Prompt
+from esaa.agents.sandbox.base import Confinement, Launch
+from esaa.agents.sandbox.none import NoSandbox
 from esaa.contracts.load import parse_governance
+from esaa.contracts.sandbox import SandboxLevel
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut, AgentUnavailable
+from esaa.kernel.canonical import sha256_hex
 from esaa.protocol.scheduling import Order
 from esaa.protocol.task_table import Task
+from esaa.stores.contracts import shipped_files
 from tests.agents.test_command_agent import assert_dies
-from tests.workspaces import contract_files
 
 PROGRAM = Path(__file__).with_name("acp_agent.py")
 LIMIT = 200_000
@@ -37,8 +42,22 @@ TASK = Task(
     targets=(),
     outputs={},
 )
-CONTRACT = parse_governance(contract_files()).agent
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+CONTRACT = parse_governance(shipped_files("0.4.0")).agent
+
+
+def bounds_of(order: Order) -> Bounds:
+    return Bounds(task=TASK, contract=CONTRACT, action=order.action)
+
+
+class Labelled:
+    """Confines nothing, and says that it is bubblewrap: what is granted because of a sandbox needs none here."""
+
+    level: SandboxLevel = "bubblewrap"
+
+    def launch(self, arguments: Sequence[str], confinement: Confinement) -> Launch:
+        assert confinement.is_networked
+        assert confinement.writable == (confinement.directory,)
+        return NoSandbox().launch(arguments, confinement)
 
 
 class Play:
@@ -51,14 +70,10 @@ class Play:
             (self.project / name).parent.mkdir(parents=True, exist_ok=True)
             (self.project / name).write_text(text)
         self.action = str(options.pop("action", "complete"))
-        settings: dict[str, Any] = {
-            "bounds_of": lambda order: Bounds(task=TASK, contract=CONTRACT, action=order.action),
-            "project": self.project,
-            "environment": ENVIRONMENT,
-            "output_bytes_max": LIMIT,
-        }
-        command = f"{sys.executable} {PROGRAM} {script} {self.diary_file}"
-        self.agent = AcpAgent(command, **(settings | options))
+        command = str(options.pop("command", f"{sys.executable} {PROGRAM} {script} {self.diary_file}"))
+        sandbox = options.pop("sandbox", None)
+        settings = AcpSettings(output_bytes_max=LIMIT, **options)
+        self.agent = AcpAgent(command, self.project, bounds_of, settings=settings, sandbox=sandbox)
 
     def answer(self, timeout_s: float = PATIENCE_S) -> Answer:
         order = Order(task_id="T-1", action=self.action, actor="agent-impl", attempt=1, template="impl.core")
@@ -133,12 +148,19 @@ def test_permission_is_given_once_for_what_the_contract_allows_and_for_nothing_e
     assert {kind for name, kind in chosen.items() if name not in allowed} == {"reject_once"}
 
 
-def test_a_sandbox_grants_what_only_it_makes_safe(tmp_path: Path) -> None:
-    play = Play(tmp_path, "asks", granted=GRANTABLE, sandbox="bubblewrap")
-    assert play.answer().usage.sandbox == "bubblewrap"
+def test_under_a_sandbox_commands_are_granted(tmp_path: Path) -> None:
+    play = Play(tmp_path, "asks", sandbox=Labelled(), is_networked=True)
+    play.answer()
     (chosen,) = [one for one in play.diary() if "edit told before" in one]
-    assert {chosen["execute"], chosen["fetch"], chosen["no kind"]} == {"allow_once"}
-    assert {chosen["edit elsewhere"], chosen["switch_mode"], chosen["delete"]} == {"reject_once"}
+    assert chosen["execute"] == "allow_once"
+    refused = ("edit elsewhere", "switch_mode", "delete", "fetch", "no kind")
+    assert {chosen[name] for name in refused} == {"reject_once"}
+
+
+def test_an_agent_without_a_way_to_its_vendor_is_not_asked(tmp_path: Path) -> None:
+    with pytest.raises(AgentUnavailable) as caught:
+        Play(tmp_path, "asks", sandbox=Labelled()).answer()
+    assert caught.value.code == "NETWORK_NOT_GRANTED"
 
 
 @pytest.mark.parametrize("action", ["claim", "review"])
@@ -169,9 +191,37 @@ def test_files_come_with_a_complete_and_with_nothing_else(tmp_path: Path) -> Non
     assert "file_updates" not in Play(tmp_path, "claims_and_writes").result()
 
 
-def test_a_file_that_was_written_and_declared_alike_stands_once_and_otherwise_twice(tmp_path: Path) -> None:
-    result = Play(tmp_path, "writes_and_declares").result()
-    assert [one["path"] for one in result["file_updates"]] == ["src/a.py", "src/b.py", "src/b.py"]
+def test_a_file_that_was_written_and_declared_stands_once_as_it_was_written(tmp_path: Path) -> None:
+    play = Play(tmp_path, "writes_and_declares")
+    answer = play.answer()
+    assert {path: one["content"] for path, one in updates(json.loads(answer.result)).items()} == {
+        "src/a.py": "one\n",
+        "src/b.py": "two\n",
+    }
+    assert "The agent both changed and sent src/a.py, src/b.py: what it changed was taken." in answer.remarks
+
+
+def test_a_change_of_a_file_that_was_there_is_an_edit_of_what_the_agent_saw(tmp_path: Path) -> None:
+    update = updates(Play(tmp_path, "edits_alone").result())["src/old.py"]
+    assert update["base_sha256"] == sha256_hex(b"print('old')\n")
+    assert update["edits"] == [{"old_string": "print('old')\n", "new_string": "print('changed')\n"}]
+
+
+def test_what_the_agent_was_refused_and_that_it_was_never_tested_is_told(tmp_path: Path) -> None:
+    remarks = Play(tmp_path, "goes_out").answer().remarks
+    assert "test-agent 1.2.3 was never tested with esaa over ACP." in remarks
+    assert any("writing `.roadmap/activity.jsonl`" in remark for remark in remarks)
+    assert any("made src/out" in remark for remark in remarks)
+
+
+def test_a_key_that_the_agent_repeats_stands_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "a-key-that-nobody-may-see")
+    answer = Play(tmp_path, "tells_its_key", env=("TEST_KEY",)).answer()
+    assert b"[TEST_KEY]" in answer.result
+    assert b"a-key-that" not in answer.result
+    with pytest.raises(AgentCrashed) as caught:
+        Play(tmp_path, "dies_of_its_key", env=("TEST_KEY",)).answer()
+    assert "the key [TEST_KEY] is bad" in caught.value.message
 
 
 def test_lines_of_a_file_are_read_by_number(tmp_path: Path) -> None:
@@ -184,11 +234,13 @@ def test_the_program_gets_the_environment_that_was_handed_on_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "not-handed-on")
-    play = Play(tmp_path, "environment", environment=ENVIRONMENT | {"GEMINI_API_KEY": "handed-on"})
+    monkeypatch.setenv("GEMINI_API_KEY", "handed-on")
+    play = Play(tmp_path, "environment", env=("GEMINI_API_KEY", "NOT_SET_ANYWHERE"))
     play.answer()
     seen = next(one for one in play.diary() if "environment" in one)
     assert seen["environment"]["GEMINI_API_KEY"] == "handed-on"
     assert "ANTHROPIC_API_KEY" not in seen["environment"]
+    assert "esaa-agent-" in seen["environment"]["HOME"]
     assert seen["capabilities"]["fs"] == {"readTextFile": True, "writeTextFile": True}
     assert {"authenticated": "gemini-api-key"} in play.diary()
 
@@ -196,6 +248,8 @@ def test_the_program_gets_the_environment_that_was_handed_on_and_no_more(
 def test_nobody_is_logged_in_by_a_way_that_needs_a_person(tmp_path: Path) -> None:
     play = Play(tmp_path, "environment")
     play.answer()
+    seen = next(one for one in play.diary() if "environment" in one)
+    assert seen["environment"]["HOME"] == os.path.expanduser("~")
     assert not [one for one in play.diary() if "authenticated" in one]
 
 
@@ -293,18 +347,10 @@ def test_a_program_that_says_nothing_is_no_acp_agent(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("command", "code"),
-    [("/no/such/program --acp", "AGENT_NOT_STARTED"), ("cat", "ACP_SESSION_REFUSED"), ("true", "ACP_NO_HANDSHAKE")],
+    [("/no/such/program --acp", "AGENT_NOT_INSTALLED"), ("cat", "ACP_SESSION_REFUSED"), ("true", "ACP_NO_HANDSHAKE")],
 )
 def test_a_program_that_is_no_agent_is_named(tmp_path: Path, command: str, code: str) -> None:
-    play = Play(tmp_path, "environment")
-    agent = AcpAgent(
-        command,
-        bounds_of=lambda order: Bounds(task=TASK, contract=CONTRACT, action=order.action),
-        project=play.project,
-        environment=ENVIRONMENT,
-        output_bytes_max=LIMIT,
-    )
-    play.agent = agent
+    play = Play(tmp_path, "environment", command=command)
     with pytest.raises(AgentUnavailable) as caught:
         play.answer()
     assert caught.value.code == code
@@ -314,10 +360,4 @@ def test_a_program_that_is_no_agent_is_named(tmp_path: Path, command: str, code:
 @pytest.mark.parametrize("command", ["", "run 'half"])
 def test_a_command_that_is_none_is_refused_at_once(tmp_path: Path, command: str) -> None:
     with pytest.raises(AgentError, match="agent command"):
-        AcpAgent(
-            command,
-            bounds_of=lambda order: Bounds(task=TASK, contract=CONTRACT, action=order.action),
-            project=tmp_path,
-            environment={},
-            output_bytes_max=LIMIT,
-        )
+        Play(tmp_path, "environment", command=command)

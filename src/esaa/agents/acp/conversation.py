@@ -36,7 +36,7 @@ class Conversation(asyncio.SubprocessProtocol):
         self.noise = ""
         self.complaint = b""
         self._mark = secrets.token_hex(16)
-        self._message_bytes_max = message_bytes_max
+        self.message_bytes_max = message_bytes_max
         self._left = message_bytes_max * _TOTAL_FACTOR
         self._partial = bytearray()
         self._lines: deque[bytes] = deque()
@@ -64,7 +64,7 @@ class Conversation(asyncio.SubprocessProtocol):
             )
         except (OSError, ValueError) as error:
             raise AgentUnavailable(
-                "AGENT_NOT_STARTED",
+                "AGENT_NOT_INSTALLED",
                 f"The ACP agent {program.name!r} cannot be started: {getattr(error, 'strerror', None) or error}.",
                 "Install it, or correct the adapter `acp:PROGRAM` in agents_swarm.yaml.",
             ) from error
@@ -163,7 +163,7 @@ class Conversation(asyncio.SubprocessProtocol):
             self._partial.clear()
         self._partial += rest
         longest = max((len(line) for line in self._lines), default=0) if whole else 0
-        if self._left < 0 or max(longest, len(self._partial)) > self._message_bytes_max:
+        if self._left < 0 or max(longest, len(self._partial)) > self.message_bytes_max:
             self.overflow()
             return
         if len(self._lines) >= _LINES_WAITING:

@@ -56,6 +56,7 @@ class Desk:
     ) -> None:
         self.refusals: list[str] = []
         self.cost_micro_usd: int | None = None
+        self.mode: str | None = None
         self._bounds = bounds
         self._tree = tree
         self._bytes_max = bytes_max
@@ -110,8 +111,7 @@ class Desk:
             if update.cost is not None and update.cost.currency == "USD":
                 self.cost_micro_usd = max(0, round(update.cost.amount * _MICRO))
         elif isinstance(update, CurrentModeUpdate):
-            # A mode may mean that the agent asks no more. It is the agent's own word; the folder bounds what it does.
-            self._refused(f"the agent went into its mode {update.current_mode_id[:60]!r}")
+            self.mode = update.current_mode_id[:60]
 
     def _note(self, call: ToolCallStart | ToolCallProgress | ToolCallUpdate) -> ToolCall:
         known = self._tool_calls.get(call.tool_call_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,16 +30,23 @@ from acp.schema import (
 )
 from pydantic import BaseModel, ValidationError
 
+from esaa.agents.acp.bounds import Bounds
 from esaa.agents.acp.conversation import Conversation
 from esaa.agents.acp.desk import Desk, as_params
+from esaa.agents.acp.tree import SessionTree
 from esaa.agents.base import Usage
 from esaa.errors import AgentCrashed, AgentUnavailable
 from esaa.version import __version__
 
+TESTED: Mapping[str, tuple[str, ...]] = {
+    "gemini-cli": ("0.61.0",),
+    "@agentclientprotocol/claude-agent-acp": ("0.100.0",),
+}
+"""The agents that were tested, by the name that they say, with their versions."""
+
 _HANDSHAKE_S = 60.0
+_REFUSALS_SHOWN = 5
 _AUTH_REQUIRED = -32000
-_INVALID_PARAMS = -32602
-_METHOD_NOT_FOUND = -32601
 _KEYED_METHODS = {"gemini-api-key": "GEMINI_API_KEY"}
 """Ways to log in that need no person where the variable is set; the agent does not say so itself."""
 
@@ -54,22 +61,34 @@ _Response = TypeVar("_Response", bound=BaseModel)
 
 
 class Ordered(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session is opened with: the program's name, what it gets of our environment, the wanted model, and the
-    level of the sandbox around it."""
+    """What a session is opened with.
+
+    - `name`: the program's. `environment`: what it got of ours. `model`: the one that is wanted.
+    - `sandbox`: the level of the one around it. `granted`: kinds of tool calls that are safe because of it.
+    - `hides`: takes keys out of what the agent says of its troubles.
+    """
 
     name: str
     environment: Mapping[str, str]
     model: str | None = None
     sandbox: str = "none"
+    granted: tuple[str, ...] = ()
+    hides: Callable[[str], str]
 
 
 class Session:
     """Speaks with one agent. The conversation was started before and is ended by the caller."""
 
-    def __init__(self, ordered: Ordered, conversation: Conversation, desk: Desk) -> None:
+    def __init__(self, ordered: Ordered, conversation: Conversation, bounds: Bounds, tree: SessionTree) -> None:
         self._ordered = ordered
         self._conversation = conversation
-        self._desk = desk
+        self._desk = Desk(
+            bounds,
+            tree,
+            bytes_max=conversation.message_bytes_max,
+            overflow=conversation.overflow,
+            granted=ordered.granted,
+        )
         self._begin = time.monotonic()
         self._agent: InitializeResponse | None = None
         self._model: str | None = None
@@ -98,6 +117,28 @@ class Session:
         if ended.stop_reason != "end_turn":
             code, what, hint = _ENDS[ended.stop_reason]
             raise AgentCrashed(code, f"{self._ordered.name} {what}.", hint, usage=self.usage())
+
+    def said(self) -> str:
+        """The agent's last message."""
+        return self._desk.said()
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a result cannot say: an untested version, and what the agent was refused."""
+        info = None if self._agent is None else self._agent.agent_info
+        remarks: list[str] = []
+        tested = () if info is None else TESTED.get(info.name, ())
+        if info is None or info.version not in tested:
+            who = self._ordered.name if info is None else f"{info.name} {info.version}"[:120]
+            known = f" (tested: {', '.join(tested)})" if tested else ""
+            remarks.append(f"{who} was never tested with esaa over ACP{known}.")
+        refusals = self._desk.refusals
+        if refusals:
+            more = f", and {len(refusals) - _REFUSALS_SHOWN} more" if len(refusals) > _REFUSALS_SHOWN else ""
+            remarks.append(f"The agent was refused: {'; '.join(refusals[:_REFUSALS_SHOWN])}{more}.")
+        if self._desk.mode is not None:
+            # A mode may mean that the agent asks no more. The private copy and the sandbox bound what it does then.
+            remarks.append(f"The agent went into its mode {self._desk.mode!r} by itself.")
+        return tuple(self._ordered.hides(remark) for remark in remarks)
 
     def usage(self) -> Usage:
         """What the session used so far, as far as the agent said."""
@@ -131,8 +172,7 @@ class Session:
         except TimeoutError as error:
             raise AgentUnavailable(
                 "ACP_NO_HANDSHAKE",
-                f"{self._ordered.name} opened no ACP session within {_HANDSHAKE_S:.0f} s "
-                f"({self._conversation.last_words()}).",
+                f"{self._ordered.name} opened no ACP session within {_HANDSHAKE_S:.0f} s ({self._last_words()}).",
                 "Is it an agent that speaks ACP on its standard streams? Some need an option such as --acp.",
             ) from error
         except RequestError as error:
@@ -140,7 +180,7 @@ class Session:
                 raise self._not_logged_in() from error
             raise AgentUnavailable(
                 "ACP_SESSION_REFUSED",
-                f"{self._ordered.name} opens no session: {_told(error)}",
+                f"{self._ordered.name} opens no session: {self._told(error)}",
                 "Start it by hand and look at what it says.",
             ) from error
         except (ConnectionError, ValidationError) as error:
@@ -182,7 +222,9 @@ class Session:
             await connection.send_request("session/set_config_option", as_params(request))
         except (RequestError, ConnectionError) as error:
             raise AgentUnavailable(
-                "MODEL_NOT_OFFERED", f"{self._ordered.name} does not take the model {model!r}: {_told(error)}", hint
+                "MODEL_NOT_OFFERED",
+                f"{self._ordered.name} does not take the model {model!r}: {self._told(error)}",
+                hint,
             ) from error
         self._model = model
 
@@ -201,7 +243,7 @@ class Session:
                 return self._not_logged_in()
             return AgentCrashed(
                 "AGENT_CRASHED",
-                f"{name} ended its turn with an error: {_told(error)}",
+                f"{name} ended its turn with an error: {self._told(error)}",
                 "Start it by hand and look at what it says.",
                 usage=self.usage(),
             )
@@ -211,8 +253,18 @@ class Session:
             await self._conversation.gone()
             code = self._conversation.exit_code()
             how = "closed the connection" if code is None else f"ended with exit code {code}"
-            what = f"{name} {how} before it answered: {self._conversation.last_words()}"
+            what = f"{name} {how} before it answered: {self._last_words()}"
         return AgentCrashed("AGENT_CRASHED", what, "Start it by hand and look at what it says.", usage=self.usage())
+
+    def _told(self, error: Exception) -> str:
+        """What the agent says of an error, without what could be long."""
+        data = error.data if isinstance(error, RequestError) else None
+        details = data.get("details") if isinstance(data, dict) else None
+        text = f"{error}{f' ({details})' if isinstance(details, str) else ''}"
+        return self._ordered.hides(text)[:400]
+
+    def _last_words(self) -> str:
+        return self._ordered.hides(self._conversation.last_words())
 
 
 _HELLO = InitializeRequest(
@@ -277,10 +329,3 @@ def _quota(ended: PromptResponse) -> _Tokens:
 
 async def _ask(connection: Connection, method: str, request: BaseModel, response: type[_Response]) -> _Response:
     return response.model_validate(await connection.send_request(method, as_params(request)))
-
-
-def _told(error: Exception) -> str:
-    """What an agent says of an error, without what could be long. Details are its own words."""
-    data = error.data if isinstance(error, RequestError) else None
-    details = data.get("details") if isinstance(data, dict) else None
-    return f"{error}{f' ({details})' if isinstance(details, str) else ''}"[:400]
