@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from esaa.agents.base import Usage
 from esaa.agents.clis.dialect import Ask, Heard, Invocation, Trouble
 from esaa.agents.clis.stream import Line, count, json_lines, micro_usd, part, text
-from esaa.kernel.canonical import compact
 
 _READING = ("Read", "Glob", "Grep")
 _EDITING = ("Edit", "Write")
@@ -95,16 +96,23 @@ class ClaudeCode:
         if trouble is not None:
             return Heard(usage=usage, trouble=trouble)
         if "structured_output" in result:
-            return Heard(usage=usage, result=compact(result["structured_output"]))
+            return Heard(usage=usage, result=_encoded(result["structured_output"]))
         said = text(result.get("result"))
         return Heard(usage=usage, result=None if said is None else said.encode("utf-8", "replace"))
+
+
+def _encoded(value: object) -> bytes:
+    # The program decoded it; what canonical JSON cannot hold is spelled so that the strict parser refuses it.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def _trouble(result: Line) -> Trouble | None:
     subtype = text(result.get("subtype")) or "success"
     if result.get("is_error") is not True and subtype == "success":
         return None
-    said = text(result.get("result")) or ", ".join(str(one) for one in result.get("errors") or ()) or subtype
+    errors = result.get("errors")
+    told = ", ".join(str(one) for one in errors) if isinstance(errors, list) else ""
+    said = text(result.get("result")) or told or subtype
     is_refused = result.get("api_error_status") in (401, 403) or "/login" in said
     return Trouble(kind="unavailable" if is_refused else "failed", message=said[:500])
 
