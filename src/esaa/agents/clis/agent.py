@@ -20,9 +20,7 @@ from esaa.agents.clis.versions import Installed, find_installed
 from esaa.agents.private_tree import PrivateTree, private_tree
 from esaa.agents.process import Finished, Program, run_program
 from esaa.agents.proposals import proposed
-from esaa.agents.sandbox.base import Confinement, Sandbox
-from esaa.agents.sandbox.none import NoSandbox
-from esaa.contracts.sandbox import ProcessLimits
+from esaa.agents.sandbox.enclosure import Cell, Enclosure
 from esaa.errors import AgentCrashed, AgentTimedOut, AgentUnavailable
 from esaa.protocol.answer_schema import without_nulls
 from esaa.protocol.scheduling import Order
@@ -43,37 +41,32 @@ T = TypeVar("T")
 
 
 class CliSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the swarm's registry and the runtime's policy say about one actor's command line.
+    """What the swarm's registry says about one actor's command line.
 
-    `env` names variables that are handed on beside the dialect's own; `is_networked` is the policy's grant, which
-    only counts where a sandbox is in force. `timeout_s` shortens the time of a dispatch.
+    `env` names variables that are handed on beside the dialect's own. `timeout_s` shortens the time of a dispatch.
     """
 
     model: str | None = None
     timeout_s: float | None = None
     tokens_out_max: int | None = None
     env: tuple[str, ...] = ()
-    is_networked: bool = False
-    limits: ProcessLimits = ProcessLimits()
 
 
 class CliAgent:
-    """Asks one command line. `readable_of` gives the patterns of what an order may read of `project`."""
+    """Asks one command line. `readable_of` gives the patterns of what an order may read of the enclosure's project."""
 
     def __init__(
         self,
         dialect: Dialect,
-        project: Path,
+        enclosure: Enclosure,
         readable_of: Callable[[Order], tuple[str, ...] | None],
-        *,
         settings: CliSettings | None = None,
-        sandbox: Sandbox | None = None,
     ) -> None:
         self._dialect = dialect
-        self._project = project
+        self._enclosure = enclosure
+        self._project = enclosure.root
         self._readable_of = readable_of
         self._settings = settings or CliSettings()
-        self._sandbox = sandbox or NoSandbox()
 
     async def answer(self, dispatch: Dispatch) -> Answer:
         """What the program said in the end, with what it changed in its tree as file updates.
@@ -82,7 +75,7 @@ class CliAgent:
         sandbox; `AgentTimedOut` and `AgentCrashed` where it was asked and gave no answer.
         """
         name = self._dialect.name
-        if self._sandbox.level != "none" and not self._settings.is_networked:
+        if self._enclosure.level != "none" and not self._enclosure.is_networked:
             raise AgentUnavailable(
                 "NETWORK_NOT_GRANTED",
                 f"{name} calls its vendor, and the sandbox grants {dispatch.order.actor} no network.",
@@ -93,8 +86,9 @@ class CliAgent:
         readable = self._readable_of(dispatch.order)
         with ExitStack() as stack:
             tree = await in_thread(lambda: stack.enter_context(private_tree(self._project, readable)))
-            ask = self._ask(dispatch, tree, variables)
-            program, given = self._program(ask, tree, installed)
+            cell = await in_thread(lambda: stack.enter_context(self._enclosure.opened()))
+            ask = self._ask(dispatch, tree, cell, variables)
+            program, given = self._program(ask, cell, installed)
             timeout_s = min(dispatch.timeout_s, self._settings.timeout_s or dispatch.timeout_s)
             finished = await run_program(program, given, timeout_s=timeout_s, output_bytes_max=_STREAM_BYTES_MAX)
             heard = self._dialect.heard(without_secrets(finished.output, self._dialect, variables), finished.code)
@@ -104,7 +98,7 @@ class CliAgent:
                 client=name,
                 client_version=installed.version,
                 duration_s=round(finished.duration_s, 3),
-                sandbox=self._sandbox.level,
+                sandbox=self._enclosure.level,
             )
             result = self._result(heard, finished, usage, timeout_s, variables)
             changes = await in_thread(tree.changes)
@@ -116,9 +110,9 @@ class CliAgent:
             remarks=(*remarks, *changes.remarks, *proposal.remarks),
         )
 
-    def _ask(self, dispatch: Dispatch, tree: PrivateTree, variables: dict[str, str]) -> Ask:
+    def _ask(self, dispatch: Dispatch, tree: PrivateTree, cell: Cell, variables: dict[str, str]) -> Ask:
         is_editing = dispatch.order.action == "complete"
-        is_confined = self._sandbox.level != "none"
+        is_confined = self._enclosure.level != "none"
         prompt = dispatch.prompt
         said = dispatch.context.decode() if prompt is None else prompt.user
         return Ask(
@@ -131,7 +125,7 @@ class CliAgent:
             ),
             schema=dispatch.schema,
             tree=tree.root,
-            home=tree.private / "home",
+            home=cell.private / "home",
             asked=tree.asked,
             variables=variables,
             has_key=any(name in variables for name in self._dialect.credentials),
@@ -143,7 +137,7 @@ class CliAgent:
             is_confined=is_confined,
         )
 
-    def _program(self, ask: Ask, tree: PrivateTree, installed: Installed) -> tuple[Program, bytes]:
+    def _program(self, ask: Ask, cell: Cell, installed: Installed) -> tuple[Program, bytes]:
         invocation: Invocation = self._dialect.invocation(ask)
         for (folder, path), content in invocation.files.items():
             target = {"asked": ask.asked, "home": ask.home, "tree": ask.tree}[folder] / path
@@ -151,19 +145,14 @@ class CliAgent:
             target.write_bytes(content)
         home = ask.home if ask.has_key else Path(os.path.expanduser("~"))
         login = () if ask.has_key else tuple(home / one for one in self._dialect.login if (home / one).exists())
-        launch = self._sandbox.launch(
+        program = cell.program(
             (str(installed.path), *invocation.arguments),
-            Confinement(
-                directory=tree.root,
-                private=tree.private,
-                readable=installed.folders,
-                writable=(tree.root, tree.asked, *login),
-                is_networked=True,
-                environment={**ask.variables, "HOME": str(home), **invocation.environment},
-                limits=self._settings.limits,
-            ),
+            directory=ask.tree,
+            sees_project=False,
+            readable=installed.folders,
+            writable=(ask.tree, ask.asked, *login),
+            environment={**ask.variables, "HOME": str(home), **invocation.environment},
         )
-        program = Program(arguments=launch.arguments, directory=launch.directory, environment=launch.environment)
         return program, invocation.given
 
     def _result(
