@@ -35,7 +35,10 @@ def portable_schema(schema: bytes, action: str, *, is_strict: bool = False) -> d
         raise NotPortable(f"it is no JSON: {error}") from error
     if not isinstance(root, dict):
         raise NotPortable("it is no object")
-    made = _Porter(root, frozenset({action, ALWAYS}), is_strict=is_strict).node(root, 0)
+    try:
+        made = _Porter(root, frozenset({action, ALWAYS}), is_strict=is_strict).node(root, 0)
+    except (AttributeError, TypeError) as error:
+        raise NotPortable("it holds something that is no schema") from error
     if made.get("type") != "object":
         raise NotPortable("it describes no object")
     return made

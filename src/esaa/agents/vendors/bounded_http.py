@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -17,7 +19,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, answer_bytes_max: int, inner: httpx2.AsyncBaseTransport | None = None) -> None:
         # The answer is quoted JSON within JSON, and other things stand beside it.
         self._bytes_max = answer_bytes_max * _ENVELOPE_FACTOR + _ENVELOPE_BYTES
-        self._inner = httpx2.AsyncHTTPTransport() if inner is None else inner
+        self._inner = httpx2.AsyncHTTPTransport(verify=trusted_roots()) if inner is None else inner
         self.is_exceeded = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -40,6 +42,12 @@ def bounded_client(transport: BoundedTransport, timeout_s: float) -> httpx2.Asyn
         timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
         follow_redirects=False,
     )
+
+
+@functools.cache
+def trusted_roots() -> ssl.SSLContext:
+    """The context of all connections: reading the roots takes longer than a short call."""
+    return httpx2.create_ssl_context()
 
 
 class _Bounded(httpx2.AsyncByteStream):

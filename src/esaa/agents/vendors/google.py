@@ -36,7 +36,7 @@ class GoogleVendor:
         from google import genai
         from google.genai import errors, types
 
-        from esaa.agents.vendors.bounded_http import BoundedTransport, bounded_client
+        from esaa.agents.vendors.bounded_http import BoundedTransport, bounded_client, trusted_roots
 
         transport = BoundedTransport(question.answer_bytes_max)
         http = bounded_client(transport, question.timeout_s)
@@ -47,6 +47,9 @@ class GoogleVendor:
                 base_url=endpoint.base_url,
                 timeout=max(1, int(question.timeout_s * 1000)),
                 httpx_async_client=http,
+                # For clients that it makes and that are not used here.
+                client_args={"verify": trusted_roots()},
+                async_client_args={"verify": trusted_roots()},
             ),
         )
         try:

@@ -131,7 +131,7 @@ class Player:
 def read_script(data: bytes, name: str) -> Script:
     """The script in a YAML or JSON file. Raises `ConfigError` that says what is wrong with it."""
     try:
-        script = msgspec.convert(yaml_of(data, CONTRACT) or {}, Script)
+        script = msgspec.convert(yaml_of(data, CONTRACT), Script)
     except (NotIngested, msgspec.ValidationError) as error:
         text = f"The script {name} cannot be taken: {error}."
         raise ConfigError("SCRIPT_INVALID", text, "`esaa dev fake-llm --help` says what a rule holds.") from error

@@ -24,6 +24,7 @@ from esaa.dev.fake_llm.script import Outcome, Player, Script
 from esaa.errors import UsageError
 
 _POLL_S = 0.2
+_SHUTDOWN_POLL_S = 0.02
 _MODELS = ("fake-model",)
 
 
@@ -75,7 +76,7 @@ class FakeLlm:
         except (OSError, OverflowError) as error:
             text = f"Port {port} of 127.0.0.1 cannot be used: {error}."
             raise UsageError("PORT_UNUSABLE", text, "Leave --port away for a free one.") from error
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_SHUTDOWN_POLL_S,), daemon=True)
 
     @property
     def port(self) -> int:
