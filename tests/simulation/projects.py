@@ -149,6 +149,7 @@ def _policy(draw: random.Random) -> Edits:
     policy = [
         ("cooldown: PT2M", f"cooldown: {draw.choice(('PT0S', 'PT2M'))}"),
         ("  max: 3  #", f"  max: {draw.choice((1, 2, 3, 3))}  #"),
+        ("conflicts: serialise", f"conflicts: {draw.choice(('serialise', 'reject', 'merge'))}"),
         ("cadence: adaptive", f"cadence: {draw.choice(('adaptive', 'every_result', 'run_end'))}"),
     ]
     edits: dict[str, list[tuple[str, str]]] = {"RUNTIME_POLICY.yaml": policy}
