@@ -222,6 +222,12 @@ class Agent:
         for start in range(0, len(text), 7):
             self.say(text[start : start + 7])
 
+    def asks_and_answers(self) -> None:
+        """As Gemini CLI: a tool call is first heard of when it is asked about."""
+        self.say("I write the file.")
+        self.permission("t1", kind="edit", locations=[{"path": self.path("src/a.py")}])
+        self.complete()
+
     def answers_then_works(self) -> None:
         self.complete()
         self.tool("t1", "think")

@@ -19,6 +19,7 @@ from esaa.agents.acp.agent import AcpAgent, AcpSettings
 from esaa.agents.acp.bounds import Bounds
 from esaa.agents.base import Answer, Dispatch, Prompt
 from esaa.agents.sandbox.base import Confinement, Launch
+from esaa.agents.sandbox.enclosure import Enclosure
 from esaa.agents.sandbox.none import NoSandbox
 from esaa.contracts.load import parse_governance
 from esaa.contracts.sandbox import SandboxLevel
@@ -71,9 +72,12 @@ class Play:
             (self.project / name).write_text(text)
         self.action = str(options.pop("action", "complete"))
         command = str(options.pop("command", f"{sys.executable} {PROGRAM} {script} {self.diary_file}"))
-        sandbox = options.pop("sandbox", None)
-        settings = AcpSettings(output_bytes_max=LIMIT, **options)
-        self.agent = AcpAgent(command, self.project, bounds_of, settings=settings, sandbox=sandbox)
+        enclosure = Enclosure(
+            sandbox=options.pop("sandbox", None) or NoSandbox(),
+            root=self.project,
+            is_networked=options.pop("is_networked", False),
+        )
+        self.agent = AcpAgent(command, enclosure, bounds_of, AcpSettings(output_bytes_max=LIMIT, **options))
 
     def answer(self, timeout_s: float = PATIENCE_S) -> Answer:
         order = Order(task_id="T-1", action=self.action, actor="agent-impl", attempt=1, template="impl.core")
@@ -175,6 +179,10 @@ def test_the_answer_is_what_was_said_after_the_last_tool_call(tmp_path: Path) ->
     assert Play(tmp_path, "chunks").result() == {"activity_event": {"action": "claim", "task_id": "T-1"}}
 
 
+def test_a_tool_call_that_is_only_asked_about_ends_a_message_too(tmp_path: Path) -> None:
+    assert Play(tmp_path, "asks_and_answers").result()["activity_event"]["action"] == "complete"
+
+
 def test_a_tool_call_after_the_answer_does_not_lose_it(tmp_path: Path) -> None:
     assert Play(tmp_path, "answers_then_works").result()["activity_event"]["action"] == "complete"
 
@@ -240,8 +248,8 @@ def test_the_program_gets_the_environment_that_was_handed_on_and_no_more(
     seen = next(one for one in play.diary() if "environment" in one)
     assert seen["environment"]["GEMINI_API_KEY"] == "handed-on"
     assert "ANTHROPIC_API_KEY" not in seen["environment"]
-    assert "esaa-agent-" in seen["environment"]["HOME"]
-    assert seen["capabilities"]["fs"] == {"readTextFile": True, "writeTextFile": True}
+    assert seen["environment"]["HOME"].endswith("/private/home")
+    assert seen["capabilities"]["fs"] == {"readTextFile": False, "writeTextFile": True}
     assert {"authenticated": "gemini-api-key"} in play.diary()
 
 

@@ -27,9 +27,7 @@ from esaa.agents.clis.versions import Installed
 from esaa.agents.private_tree import PrivateTree, private_tree
 from esaa.agents.process import Program
 from esaa.agents.proposals import proposed
-from esaa.agents.sandbox.base import Confinement, Sandbox
-from esaa.agents.sandbox.none import NoSandbox
-from esaa.contracts.sandbox import ProcessLimits
+from esaa.agents.sandbox.enclosure import Cell, Enclosure
 from esaa.errors import AgentError, AgentTimedOut, AgentUnavailable
 from esaa.protocol.answer_schema import without_nulls
 from esaa.protocol.scheduling import Order
@@ -44,19 +42,16 @@ your answer; do not repeat it. A removed file cannot be proposed.
 
 
 class AcpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the swarm's registry and the runtime's policy say about one actor's ACP agent.
+    """What the swarm's registry says about one actor's ACP agent.
 
-    `env` names the variables that are handed on; all of them count as secrets. `is_networked` is the policy's grant,
-    which only counts where a sandbox is in force. `timeout_s` shortens the time of a dispatch. `model` is chosen where
-    the agent offers the choice.
+    `env` names the variables that are handed on; all of them count as secrets. `timeout_s` shortens the time of a
+    dispatch. `model` is chosen where the agent offers the choice.
     """
 
     output_bytes_max: int
     model: str | None = None
     timeout_s: float | None = None
     env: tuple[str, ...] = ()
-    is_networked: bool = False
-    limits: ProcessLimits = ProcessLimits()
 
     @property
     def credentials(self) -> tuple[str, ...]:
@@ -70,7 +65,8 @@ class AcpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcpAgent:
-    """Starts `command` for each dispatch and speaks ACP with it. `bounds_of` says what an order may touch of `project`.
+    """Starts `command` for each dispatch and speaks ACP with it. `bounds_of` says what an order may touch of the
+    enclosure's project.
 
     Without a variable of `env` that is set, the program uses the login of the person whose machine this is, and so that
     person's home.
@@ -79,11 +75,9 @@ class AcpAgent:
     def __init__(
         self,
         command: str,
-        project: Path,
+        enclosure: Enclosure,
         bounds_of: Callable[[Order], Bounds],
-        *,
         settings: AcpSettings,
-        sandbox: Sandbox | None = None,
     ) -> None:
         try:
             arguments = shlex.split(command)
@@ -92,10 +86,9 @@ class AcpAgent:
         if not arguments:
             raise AgentError("COMMAND_INVALID", "The agent command is empty.", "Write `acp:PROGRAM [ARGUMENTS]`.")
         self._arguments = arguments
-        self._project = project
+        self._enclosure = enclosure
         self._bounds_of = bounds_of
         self._settings = settings
-        self._sandbox = sandbox or NoSandbox()
 
     async def answer(self, dispatch: Dispatch) -> Answer:
         """The agent's last message, with what it changed as file updates.
@@ -110,7 +103,7 @@ class AcpAgent:
             raise AgentUnavailable(
                 "EXTRA_MISSING", "ACP agents need the `acp` extra.", "Install it: pip install 'esaa[acp]'."
             ) from error
-        if self._is_confined and not self._settings.is_networked:
+        if self._is_confined and not self._enclosure.is_networked:
             raise AgentUnavailable(
                 "NETWORK_NOT_GRANTED",
                 f"{name} calls its vendor, and the sandbox grants {dispatch.order.actor} no network.",
@@ -119,15 +112,17 @@ class AcpAgent:
         bounds = self._bounds_of(dispatch.order)
         variables = handed_on(self._settings, self._settings.env, os.environ)
         with ExitStack() as stack:
-            private = await in_thread(lambda: stack.enter_context(private_tree(self._project, bounds.readable)))
-            conversation = await Conversation.start(self._program(private, variables), self._settings.output_bytes_max)
+            private = await in_thread(lambda: stack.enter_context(private_tree(self._enclosure.root, bounds.readable)))
+            cell = await in_thread(lambda: stack.enter_context(self._enclosure.opened()))
+            program = self._program(private, cell, variables)
+            conversation = await Conversation.start(program, self._settings.output_bytes_max)
             try:
                 session = Session(
                     Ordered(
                         name=name,
                         environment=variables,
                         model=self._settings.model,
-                        sandbox=self._sandbox.level,
+                        sandbox=self._enclosure.level,
                         # A command of its own can reach whatever this user can, where nothing confines it.
                         granted=("execute",) if self._is_confined and bounds.action != "claim" else (),
                         hides=lambda text: self._without_secrets(text.encode(), variables).decode("utf-8", "replace"),
@@ -160,9 +155,9 @@ class AcpAgent:
 
     @property
     def _is_confined(self) -> bool:
-        return self._sandbox.level != "none"
+        return self._enclosure.level != "none"
 
-    def _program(self, private: PrivateTree, variables: Mapping[str, str]) -> Program:
+    def _program(self, tree: PrivateTree, cell: Cell, variables: Mapping[str, str]) -> Program:
         found = shutil.which(self._arguments[0], path=variables["PATH"])
         if found is None:
             raise AgentUnavailable(
@@ -171,20 +166,15 @@ class AcpAgent:
                 "Install it, or correct the adapter `acp:PROGRAM` in agents_swarm.yaml.",
             )
         has_key = any(variables.get(name) for name in self._settings.env)
-        home = private.private / "home" if has_key else Path(os.path.expanduser("~"))
-        launch = self._sandbox.launch(
+        home = cell.private / "home" if has_key else Path(os.path.expanduser("~"))
+        return cell.program(
             (found, *self._arguments[1:]),
-            Confinement(
-                directory=private.root,
-                private=private.private,
-                readable=Installed(path=Path(found), version="").folders,
-                writable=(private.root,),
-                is_networked=True,
-                environment={**variables, "HOME": str(home)},
-                limits=self._settings.limits,
-            ),
+            directory=tree.root,
+            sees_project=False,
+            readable=Installed(path=Path(found), version="").folders,
+            writable=(tree.root,),
+            environment={**variables, "HOME": str(home)},
         )
-        return Program(arguments=launch.arguments, directory=launch.directory, environment=launch.environment)
 
     def _without_secrets(self, data: bytes, variables: Mapping[str, str]) -> bytes:
         return without_secrets(data, self._settings, variables)

@@ -1,7 +1,8 @@
 """The client's side of one ACP session: what the agent asks of us, and what it says.
 
-Reads are answered inside the read boundary, writes stay in the private copy until the result is judged, permissions
-are decided by `permissions`. Nothing that the agent sends can end in anything but an answer or an error for it.
+Writes stay in the private copy until the result is judged, permissions are decided by `permissions`. Reads are not
+offered, but whoever asks gets what lies inside the read boundary. Nothing that the agent sends can end in anything but
+an answer or an error for it.
 """
 
 from __future__ import annotations
@@ -105,8 +106,6 @@ class Desk:
                 self._said.append(update.content.text)
         elif isinstance(update, ToolCallStart | ToolCallProgress):
             self._note(update)
-            if isinstance(update, ToolCallStart) and "".join(self._said).strip():
-                self._said_before, self._said = self._said, []
         elif isinstance(update, UsageUpdate):
             if update.cost is not None and update.cost.currency == "USD":
                 self.cost_micro_usd = max(0, round(update.cost.amount * _MICRO))
@@ -114,6 +113,9 @@ class Desk:
             self.mode = update.current_mode_id[:60]
 
     def _note(self, call: ToolCallStart | ToolCallProgress | ToolCallUpdate) -> ToolCall:
+        if "".join(self._said).strip():
+            # Whatever is told of a tool call ends the message before it: some agents only ask, or only tell the end.
+            self._said_before, self._said = self._said, []
         known = self._tool_calls.get(call.tool_call_id)
         places = [location.path for location in call.locations or ()]
         places += [one.path for one in call.content or () if isinstance(one, FileEditToolCallContent)]

@@ -267,10 +267,12 @@ class Session:
         return self._ordered.hides(self._conversation.last_words())
 
 
+# Writes come through us. Reads need not: the copy that the session works in holds what may be read, and no more. And
+# Gemini CLI cannot make a new file where reads do: it takes "there is no such file" for a failure.
 _HELLO = InitializeRequest(
     protocol_version=PROTOCOL_VERSION,
     client_capabilities=ClientCapabilities(
-        fs=FileSystemCapabilities(read_text_file=True, write_text_file=True), terminal=False
+        fs=FileSystemCapabilities(read_text_file=False, write_text_file=True), terminal=False
     ),
     client_info=Implementation(name="esaa", version=__version__),
 )
@@ -319,7 +321,8 @@ def _quota(ended: PromptResponse) -> _Tokens:
         quota = msgspec.convert((ended.field_meta or {}).get("quota"), _Quota)
     except msgspec.ValidationError:
         return _Tokens()
-    models = sorted(quota.model_usage, key=lambda one: -one.token_count.output_tokens)
+    # `auto` is its word for the one that it chose itself, which stands beside it.
+    models = sorted(quota.model_usage, key=lambda one: (one.model == "auto", -one.token_count.output_tokens))
     return _Tokens(
         tokens_in=quota.token_count.input_tokens,
         tokens_out=quota.token_count.output_tokens,
