@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from esaa.agents.base import Agent
 from esaa.agents.cassette import CassetteAgent
@@ -12,9 +15,14 @@ from esaa.agents.scripted import ScriptedAgent
 from esaa.errors import ConfigError
 
 if TYPE_CHECKING:
+    from esaa.agents.sandbox.enclosure import Enclosure
     from esaa.contracts.swarm import Actor
+    from esaa.protocol.scheduling import Order
 
 ADAPTERS = (
+    "claude-code",
+    "codex",
+    "gemini-cli",
     "anthropic",
     "openai[:BASE_URL]",
     "google",
@@ -25,10 +33,21 @@ ADAPTERS = (
 )
 
 
-def make_agent(adapter: str, root: Path, output_bytes_max: int, actor: Actor | None = None) -> Agent | None:
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent with hands of its own stands on: its actor's enclosure, made when the first such agent is, and the
+    patterns of what an order may read."""
+
+    enclosure_of: Callable[[], Enclosure]
+    readable_of: Callable[[Order], tuple[str, ...]]
+
+
+def make_agent(
+    adapter: str, root: Path, output_bytes_max: int, actor: Actor | None = None, ground: Ground | None = None
+) -> Agent | None:
     """The agent of an adapter, or None for `manual` (a person or a tool submits). Raises `ConfigError`.
 
-    `actor` says which model is asked, and the bounds of a call.
+    `actor` says which model is asked, and the bounds of a call. `ground` is for agents that are programs with hands of
+    their own; without it they cannot be made.
     """
     name, _, argument = adapter.partition(":")
     match name:
@@ -45,12 +64,32 @@ def make_agent(adapter: str, root: Path, output_bytes_max: int, actor: Actor | N
             return CassetteAgent(directory, output_bytes_max)
         case "command" if argument:
             return CommandAgent(argument, root, output_bytes_max)
+        case "claude-code" | "codex" | "gemini-cli" if not argument and ground is not None:
+            return _cli_agent(name, ground, actor)
         case "anthropic" | "google" if not argument:
             return _api_agent(name, None, output_bytes_max, actor)
         case "openai":
             return _api_agent(name, argument or None, output_bytes_max, actor)
         case _:
             raise ConfigError("ADAPTER_UNKNOWN", f"{adapter!r} is no adapter.", f"Known: {', '.join(ADAPTERS)}.")
+
+
+def _cli_agent(name: str, ground: Ground, actor: Actor | None) -> Agent:
+    from esaa.agents.clis.agent import CliAgent, CliSettings
+    from esaa.agents.clis.claude_code import ClaudeCode
+    from esaa.agents.clis.codex import Codex
+    from esaa.agents.clis.dialect import Dialect
+    from esaa.agents.clis.gemini import Gemini
+
+    dialects: tuple[Dialect, ...] = (ClaudeCode(), Codex(), Gemini())
+    dialect = next(one for one in dialects if one.name == name)
+    settings = CliSettings()
+    if actor is not None:
+        limits = actor.limits
+        settings = CliSettings(
+            model=actor.model, timeout_s=limits.timeout_s, tokens_out_max=limits.tokens_out_max, env=actor.env
+        )
+    return CliAgent(dialect, ground.enclosure_of(), ground.readable_of, settings)
 
 
 def _api_agent(name: str, base_url: str | None, output_bytes_max: int, actor: Actor | None) -> Agent:

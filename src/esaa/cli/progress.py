@@ -95,7 +95,16 @@ def outcome_lines(order: Order, receipt: Receipt) -> list[str]:
     elif receipt.events:
         lines.append(f"#{receipt.events[0].version} {summary(receipt.events[0].fact)}")
     lines += [f"  warning: {text}" for text in (*receipt.warnings, *receipt.notices)]
-    return lines
+    return lines + [f"  remark: {text}" for text in _remarks(receipt)]
+
+
+def _remarks(receipt: Receipt) -> list[str]:
+    """What the adapter saw beside the result; it is recorded with the act or the refusal."""
+    for event in receipt.events:
+        provenance = getattr(event.fact, "provenance", None)
+        if isinstance(provenance, dict):
+            return [str(remark) for remark in provenance.get("remarks", ())]
+    return []
 
 
 class _Board:

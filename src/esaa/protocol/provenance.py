@@ -18,7 +18,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `client` is `claude-code`, `codex`, `gemini-cli`, `anthropic`, `openai`, `google`, `acp:NAME` or `command`.
     `tokens_cached` is the part of `tokens_in` that came from a cache. `cost_micro_usd` is what the agent reported, in
     millionths of a US dollar; it is never computed here. `sandbox` is the level that was in force: `bubblewrap`,
-    `landlock` or `none`.
+    `landlock` or `none`. `remarks` is what the adapter saw and no result can say.
     """
 
     model: str | None = None
@@ -30,6 +30,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost_micro_usd: int | None = None
     duration_s: float | None = None
     sandbox: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def provenance_of(usage: Usage, prompt: Prompt | None) -> dict[str, Any] | None:
