@@ -26,6 +26,8 @@ from esaa.stores.secrets import state_key
 from esaa.stores.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
+    from esaa.agents.sandbox.enclosure import Enclosure
+    from esaa.runtime.operations.run_gate import RunGate
     from esaa.runtime.trail.feed import TrailFeed
     from esaa.runtime.trail.trail import NewId, Trail
     from esaa.runtime.trust.anchoring import Anchoring
@@ -97,9 +99,30 @@ def compose(
     workspace = Workspace(
         root, rules, log, disk, clock, lock_timeout_s=config.lock_timeout_s, contracts=contracts, secret=secret
     )
+    workspace.enclosure_of = lambda name: open_enclosure(workspace, config, name)
     if (root / ROADMAP / ORIGIN_NAME).exists():
         workspace.open_checkpoints = lambda: open_checkpoints(workspace, config)
     return workspace
+
+
+def open_enclosure(workspace: Workspace, config: Config, name: str) -> Enclosure:
+    """What confines the programs of an actor, or of the checks (`checks`), as RUNTIME_POLICY says.
+
+    Raises `AgentUnavailable` where the policy demands more than the machine has.
+    """
+    # Loaded here: most commands start no program.
+    from esaa.agents.sandbox.choose import choose
+    from esaa.agents.sandbox.enclosure import Enclosure
+
+    policy = workspace.rules.runtime.sandbox
+    return Enclosure(
+        sandbox=choose(policy),
+        root=workspace.root,
+        hidden=(Path(config.config_dir),),
+        readable=tuple(map(Path, policy.readable)),
+        is_networked=name in policy.network,
+        limits=policy.limits,
+    )
 
 
 def open_checkpoints(workspace: Workspace, config: Config) -> LogCheckpoints:
@@ -233,6 +256,13 @@ def open_feed(
     rules = rules or open_workspace(root, config).rules
     agents = [name for name in rules.swarm.actors if name != MONITOR]
     return TrailFeed(TrailRecorder(trail, is_async=False), root / ROADMAP / LOG_NAME, agents)
+
+
+def open_gate(workspace: Workspace, config: Config | None = None) -> RunGate:
+    """The gate of a workspace's run: its budgets, approvals, and a person's wishes. Raises as `open_trail`."""
+    from esaa.runtime.operations.run_gate import RunGate
+
+    return RunGate(workspace, open_trail(workspace.root, config, clock=workspace.clock, disk=workspace.disk))
 
 
 def _follower(workspace: Workspace, config: Config) -> Subscriber:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from esaa.contracts.executable_checks import ExecutableChecks
 from esaa.contracts.values import (
     AGENT_ACTIONS,
     RESERVED_ACTIONS,
@@ -85,6 +86,7 @@ class AgentContract(ContractValue, frozen=True, kw_only=True):
     boundaries: Boundaries
     output_contract: OutputContract
     vague_checks: tuple[str, ...]
+    executable_checks: ExecutableChecks = ExecutableChecks()
 
     def check(self) -> None:
         """Raise `ContractFinding` where a value could not be enforced as written."""
@@ -114,6 +116,7 @@ class AgentContract(ContractValue, frozen=True, kw_only=True):
         for name in ("result_bytes_max", "depth_max", "files_max", "file_bytes_max"):
             if getattr(limits, name) < 1:
                 raise ContractFinding(f"output_contract.{name} must be at least 1")
+        self.executable_checks.check()
 
     def _patterns(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "never_write", self.boundaries.never_write

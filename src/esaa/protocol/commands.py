@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from esaa.protocol.checks import CheckRun
 from esaa.protocol.conflicts import Meeting
 from esaa.protocol.intentions import AgentResult
 from esaa.protocol.result import Refused
@@ -37,6 +38,8 @@ class Submit(Command, frozen=True, kw_only=True):
     - `asked_task_id`: the task that a dispatched agent was asked about.
     - `based_on`: the event up to which a dispatched agent had seen the project; None where nobody knows.
     - `workspace`: the name that this workspace has in signatures, or None where it has none.
+    - `check_runs`: how the commands that its checks name ended on what it delivers; None where none were run yet.
+    - `is_rehearsal`: the question is only whether it would be taken if its commands ended well.
     - `is_genuine`: whether the actor's registered key made the signature that the result carries.
     - `provenance`: which prompt, model and program it came from, as `provenance_of` gives it.
     - `received_at`: when a dispatched agent's answer came, where that may be before now: one that came in time and was
@@ -50,6 +53,8 @@ class Submit(Command, frozen=True, kw_only=True):
     based_on: int | None = None
     workspace: str | None = None
     is_genuine: bool = False
+    check_runs: tuple[CheckRun, ...] | None = None
+    is_rehearsal: bool = False
     provenance: dict[str, Any] | None = None
     received_at: str | None = None
 

@@ -14,6 +14,7 @@ from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Draft
 from esaa.protocol.blocking import pending_hotfix
 from esaa.protocol.boundaries import duplicate_path, write_boundary
+from esaa.protocol.checks import refuse_checks, told_runs
 from esaa.protocol.commands import FileOnDisk, Submit
 from esaa.protocol.conflicts import refuse_meeting
 from esaa.protocol.edits import new_content
@@ -61,16 +62,21 @@ def deliver(
     refusal, warnings = refuse_lessons(task, delivery, state)
     if refusal is not None:
         return refusal
+    refusal = refuse_checks(task, intention.checks, command, contents, rules)
+    if refusal is not None:
+        return refusal
     warnings += vague_checks(intention, rules)
     warnings += [f"declared output `{path}` was not delivered" for path in task.output_files if path not in contents]
     return Delivered(
-        drafts=_facts(task, command, intention, contents),
+        drafts=_facts(task, command, intention, contents, rules),
         contents={sha256_hex(content): content for content in _kept(command, contents, rules)},
         warnings=tuple(warnings),
     )
 
 
-def _facts(task: Task, command: Submit, intention: Complete, contents: dict[str, bytes]) -> tuple[Draft[Fact], ...]:
+def _facts(
+    task: Task, command: Submit, intention: Complete, contents: dict[str, bytes], rules: Governance
+) -> tuple[Draft[Fact], ...]:
     completed = TaskCompleted(
         task_id=task.task_id,
         prior_status=intention.prior_status,
@@ -78,6 +84,7 @@ def _facts(task: Task, command: Submit, intention: Complete, contents: dict[str,
         verification=intention.verification,
         issue_id=intention.issue_id,
         fixes=intention.fixes,
+        check_runs=told_runs(intention.checks, command.check_runs, rules),
     )
     drafts: list[Draft[Fact]] = [Draft(actor=command.actor, fact=completed)]
     for path, content in contents.items():

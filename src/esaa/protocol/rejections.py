@@ -56,6 +56,9 @@ CODES: dict[str, Code] = {
     "EDIT_INVALID": Code("schema_violation", "boundary", "An edit cannot be applied."),
     "IMMUTABLE_DONE_VIOLATION": Code("immutable_done_violation", "immutability", "The task is done for good."),
     "MISSING_VERIFICATION": Code("schema_violation", "verification_gate", "There are too few verification checks."),
+    "CHECK_UNKNOWN": Code("schema_violation", "verification_gate", "A check names a command that is not allowed."),
+    "CHECK_NOT_RUN": Code("schema_violation", "verification_gate", "A command that a check names was not run."),
+    "CHECK_FAILED": Code("schema_violation", "verification_gate", "A command failed on the delivered files."),
     "HOTFIX_REFERENCE_MISMATCH": Code(
         "schema_violation", "verification_gate", "issue_id or fixes is not the hotfix's."
     ),

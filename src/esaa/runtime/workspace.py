@@ -17,7 +17,7 @@ from msgspec import UNSET
 from esaa.contracts.governance import Governance
 from esaa.effects.files import Publisher
 from esaa.effects.from_facts import file_effects
-from esaa.errors import CommandConflict, CorruptLog, StoreError, UsageError
+from esaa.errors import AgentError, CommandConflict, CorruptLog, StoreError, UsageError
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.commitment import SALT_BYTES
 from esaa.kernel.decider import Rejected
@@ -52,6 +52,7 @@ from esaa.stores.lock import writer_lock
 from esaa.stores.views import Views
 
 if TYPE_CHECKING:
+    from esaa.agents.sandbox.enclosure import Enclosure
     from esaa.runtime.trust.log_checkpoints import LogCheckpoints
 
 Subscriber = Callable[[], Sequence[str]]
@@ -103,6 +104,7 @@ class Workspace:
         self.subscribers: list[Subscriber] = []
         self.open_checkpoints: Callable[[], LogCheckpoints] | None = None
         self._checkpoints: LogCheckpoints | None = None
+        self.enclosure_of: Callable[[str], Enclosure] = _no_enclosure
         self._unknown_actors = UnknownActorFile(
             self.roadmap / ".esaa" / "unknown-actors.jsonl", disk, rules.runtime.unknown_actors.details_max
         )
@@ -135,10 +137,20 @@ class Workspace:
             # As a reader: without the lock, and without mending what a crash left.
             self._refuse_legacy()
             repeat = self._repeated(command, command_id, stamped_id, self.state())
+            if isinstance(command, Submit) and self.rules.agent.executable_checks.commands and repeat is None:
+                from esaa.runtime.check_runs import checked_now
+
+                command = checked_now(self, command)
             return repeat or _dry(self._settled(command, self.now()))
+        if isinstance(command, Submit) and self.rules.agent.executable_checks.commands:
+            return self._told(self._commit_checked(command, command_id, stamped_id))
         with self.writing() as repairs:
             receipt = self._committed(command, command_id, stamped_id, repairs)
         return self._told(receipt)
+
+    def rehearse(self, command: Submit) -> Settlement:
+        """What a submission would lead to if the commands that its checks name ended well. Nothing is recorded."""
+        return self._settled(msgspec.structs.replace(command, is_rehearsal=True), self.now())
 
     def verify_now(self) -> Receipt:
         """Compares the read models with the projection and records the outcome (step 9 of the cycle)."""
@@ -277,6 +289,19 @@ class Workspace:
                 "Begin a new workspace with `esaa init` and keep this one for reference.",
             )
 
+    def _commit_checked(self, command: Submit, command_id: str | None, stamped_id: str | None) -> Receipt:
+        """As `_committed`, after the commands were run that its checks name: without the lock, for that takes long."""
+        from esaa.runtime.check_runs import checked_now, is_outdated  # here: most projects have no commands
+
+        with self.writing() as mended:
+            is_new = self._repeated(command, command_id, stamped_id, self.state()) is None
+        while True:
+            checked = checked_now(self, command) if is_new else command
+            with self.writing() as repairs:
+                if not is_outdated(self, checked):
+                    return self._committed(checked, command_id, stamped_id, [*mended, *repairs])
+            command = msgspec.structs.replace(command, check_runs=None)
+
     def _settled(self, command: AnyCommand, now: str) -> Settlement:
         if isinstance(command, Submit):
             found = with_files(command, self.root, self.rules, self.blobs, self.events)
@@ -305,6 +330,12 @@ class Workspace:
                 "Choose a new id, or repeat the very same command.",
             )
         return None
+
+
+def _no_enclosure(name: str) -> Enclosure:
+    raise AgentError(
+        "SANDBOX_UNAVAILABLE", f"This workspace was opened without a sandbox for {name}.", "Open it with esaa.open."
+    )
 
 
 def _salt() -> bytes:

@@ -103,7 +103,7 @@ def without(path: Path, hidden: Iterable[Path]) -> Iterator[Path]:
 
 def program_paths(arguments: Sequence[str], confinement: Confinement, environment: Mapping[str, str]) -> list[Path]:
     """What a program needs to be started: itself, its installation, and the files that its arguments name."""
-    found = shutil.which(arguments[0], path=environment.get("PATH"))
+    found = arguments[0] if "/" in arguments[0] else shutil.which(arguments[0], path=environment.get("PATH"))
     paths = [] if found is None else [*_installation(Path(os.path.abspath(confinement.directory / found)))]
     return paths + [Path(one) for one in arguments[1:] if one.startswith("/") and Path(one).is_file()]
 
