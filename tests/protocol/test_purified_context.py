@@ -47,7 +47,7 @@ def _context(
 
 
 def _file(path: str, text: str | None = "text") -> FileView:
-    return FileView(path=path, sha256="0" * 64, size_bytes=4, text=text)
+    return FileView(path=path, sha256="0" * 64, size_bytes=4, text=text, reason="" if text else "is too large")
 
 
 RICH: tuple[Story, ...] = (
@@ -69,7 +69,7 @@ RICH: tuple[Story, ...] = (
 def test_agent_is_asked_one_thing_with_all_it_needs_to_answer() -> None:
     context = _context(*RICH)
 
-    assert context["context_version"] == 1
+    assert context["context_version"] == 2
     assert context["actor"] == IMPL
     assert context["ask"] == {
         "action": "complete",
@@ -143,7 +143,7 @@ def test_specifications_stand_apart_and_what_did_not_fit_is_listed() -> None:
         {"path": "src/a.py", "sha256": "0" * 64, "size_bytes": 4, "text": "text"},
         {"path": "src/large.bin", "sha256": "0" * 64, "size_bytes": 4, "text": None},
     ]
-    assert context["left_out"] == ["src/large.bin"]
+    assert context["left_out"] == [{"name": "src/large.bin", "size_bytes": 4, "reason": "is too large"}]
 
 
 _ALL_SECTIONS = {"task", "spec", "files", "dependencies", "lessons", "issues", "last_rejection", "boundary", "policy"}

@@ -37,6 +37,7 @@ COMMANDS = {
     "log": "esaa.cli.reading:log",
     "show": "esaa.cli.reading:show",
     "dispatch-context": "esaa.cli.reading:dispatch_context",
+    "prompt": "esaa.cli.prompting:prompt",
     "record": "esaa.cli.record:record",
     "state": "esaa.cli.moments:state",
     "time-travel": "esaa.cli.moments:time_travel",

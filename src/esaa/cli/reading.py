@@ -87,7 +87,7 @@ def _task_status(face: Face, workspace: Workspace, task_id: str) -> None:
     state = workspace.state()
     task = state.task(task_id)
     if task is None:
-        raise NotFound("TASK_NOT_FOUND", f"There is no task {task_id!r}.", _near(task_id, state))
+        raise NotFound("TASK_NOT_FOUND", f"There is no task {task_id!r}.", near_task(task_id, state))
     issues = state.open_issues(task_id)
     work = state.work(task_id)
     answer = {
@@ -197,7 +197,7 @@ def dispatch_context(face: Face, task: str) -> None:
     state = workspace.state()
     found = state.task(task)
     if found is None:
-        raise NotFound("TASK_NOT_FOUND", f"There is no task {task!r}.", _near(task, state))
+        raise NotFound("TASK_NOT_FOUND", f"There is no task {task!r}.", near_task(task, state))
     order = order_for(found, state, workspace.rules)
     if order is None:
         raise UsageError("NOTHING_TO_ASK", f"{task} is {found.status}: nobody is asked about it.", "See `esaa status`.")
@@ -214,7 +214,8 @@ def _events(face: Face, moments: str | None) -> Iterator[tuple[bytes, Recorded[F
     return events_in(find_log(face.find_root()), moments, SystemClock().now())
 
 
-def _near(task_id: str, state: State) -> str:
+def near_task(task_id: str, state: State) -> str:
+    """A hint at the task that was meant, for who named one that is not there."""
     from difflib import get_close_matches
 
     near = get_close_matches(task_id, state.tasks.ids(), n=1)

@@ -71,6 +71,13 @@ class Dispatch(ContractValue, frozen=True, kw_only=True):
     output_bytes_max: int
 
 
+class ContextBudget(ContractValue, frozen=True, kw_only=True):
+    """How many tokens an agent's prompt may have, by the estimate of docs/reference/context.md. What does not fit is
+    left out, and listed."""
+
+    tokens_max: int = 100_000
+
+
 class UnknownActors(ContractValue, frozen=True, kw_only=True):
     """Rejections of unregistered actors are coalesced: one event per `window`, at most `details_max` details kept."""
 
@@ -96,6 +103,7 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
     dispatch: Dispatch
     unknown_actors: UnknownActors
     checkpoints: Checkpoints = Checkpoints()
+    context: ContextBudget = ContextBudget()
     budgets: BudgetPolicy = BudgetPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
     sandbox: SandboxPolicy = SandboxPolicy()
@@ -116,6 +124,8 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
             raise ContractFinding("dispatch.output_bytes_max must be at least 1")
         if self.unknown_actors.window.total_seconds() < 1 or self.unknown_actors.details_max < 1:
             raise ContractFinding("unknown_actors: window must be at least PT1S and details_max at least 1")
+        if not 1_000 <= self.context.tokens_max <= 10_000_000:
+            raise ContractFinding("context.tokens_max must be between 1000 and 10000000")
         if not 1 <= self.checkpoints.every_events <= 1_000_000:
             raise ContractFinding("checkpoints.every_events must be between 1 and 1000000")
         self.budgets.check()

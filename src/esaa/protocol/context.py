@@ -5,12 +5,13 @@ Which sections it holds is the profile's `context.injects`; what did not fit is 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from esaa.contracts.governance import Governance
 from esaa.contracts.parcer import ParcerProfile
+from esaa.contracts.values import TaskKind
 from esaa.protocol.blocking import escalation
 from esaa.protocol.boundaries import may_read, write_boundary
 from esaa.protocol.gates import checks_needed
@@ -19,17 +20,18 @@ from esaa.protocol.scheduling import Order
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
 
-FILE_BYTES_MAX = 64 * 1024
-ALL_FILES_BYTES_MAX = 512 * 1024
-
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the project as an agent may see it: its digest (for `base_sha256`) and its text, where it fits."""
+    """A file of the project as an agent may see it: its digest (for `base_sha256`) and its text, where it fits.
+
+    `reason` says why the text is not shown, where it is not.
+    """
 
     path: str
     sha256: str
     size_bytes: int
     text: str | None
+    reason: str = ""
 
 
 def wanted_files(task: Task, state: State, rules: Governance) -> list[str]:
@@ -69,7 +71,7 @@ def purified_context(order: Order, state: State, rules: Governance, files: list[
         "last_rejection": state.work(task.task_id).last_rejection,
     }
     context: dict[str, Any] = {
-        "context_version": 1,
+        "context_version": 2,
         "actor": order.actor,
         "ask": {
             "action": order.action,
@@ -84,8 +86,34 @@ def purified_context(order: Order, state: State, rules: Governance, files: list[
     context |= {name: value for name, value in parts.items() if sections is None or name in sections}
     if profile is not None:
         context["profile"] = _profile(profile, task)
-    context["left_out"] = [file.path for file in files if file.text is None]
+    context["left_out"] = [
+        {"name": file.path, "size_bytes": file.size_bytes, "reason": file.reason} for file in files if file.text is None
+    ]
     return context
+
+
+def without_oldest(context: dict[str, Any]) -> dict[str, Any] | None:
+    """The context without its oldest lesson, or else its oldest issue, which is listed; None where there is neither."""
+    for section, key in (("lessons", "lesson_id"), ("issues", "issue_id")):
+        entries = context.get(section)
+        if entries:
+            entry = {"name": str(entries[0].get(key)), "reason": f"the oldest of {len(entries)} {section}"}
+            return context | {section: entries[1:], "left_out": [*context["left_out"], entry]}
+    return None
+
+
+def readable_folders(task: Task, rules: Governance) -> list[str]:
+    """The folders that the read boundary of a task begins in; `""` where it is the whole project."""
+    boundary = rules.agent.boundaries.by_task_kind.get(cast("TaskKind", task.task_kind))
+    folders: dict[str, None] = {}
+    for pattern in () if boundary is None else boundary.read:
+        plain = []
+        for part in pattern.split("/"):
+            if "*" in part or not part:
+                break
+            plain.append(part)
+        folders["/".join(plain)] = None
+    return [folder for folder in folders if not folder.startswith(".")]
 
 
 def _profile(profile: ParcerProfile, task: Task) -> dict[str, Any]:
@@ -115,7 +143,14 @@ def _policy(task: Task, rules: Governance) -> dict[str, Any]:
         "result_bytes_max": limits.result_bytes_max,
         "file_bytes_max": limits.file_bytes_max,
         "files_max": limits.files_max,
+        **_commands(rules),
     }
+
+
+def _commands(rules: Governance) -> dict[str, Any]:
+    """The checks that are run rather than believed, where there are any: agents have to know their names."""
+    commands = rules.agent.executable_checks.commands
+    return {"run_checks": {f"run:{name}": list(one) for name, one in commands.items()}} if commands else {}
 
 
 def _dependency(name: str, state: State) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _last_rejection(rejection: object) -> str:
 
 
 def _left_out(entries: Iterable[Any]) -> str:
-    lines = [f"`{one['path']}`: {one['reason']}" for one in entries if isinstance(one, dict)]
+    lines = [f"`{one['name']}`: {one['reason']}" for one in entries]
     return _section("What is not shown for want of room", _bullets(lines)) if lines else ""
 
 

@@ -5,33 +5,44 @@ from __future__ import annotations
 from typing import Any, cast
 
 from esaa.agents.base import Dispatch
-from esaa.contracts.templates import TemplateName
+from esaa.contracts.templates import PromptTemplate, TemplateName
+from esaa.effects.listing import list_files
 from esaa.effects.paths import inspect
 from esaa.kernel.canonical import pretty
 from esaa.protocol.answer_schema import answer_schema
-from esaa.protocol.context import ALL_FILES_BYTES_MAX, FILE_BYTES_MAX, FileView, purified_context, wanted_files
+from esaa.protocol.boundaries import may_read
+from esaa.protocol.context import FileView, purified_context, readable_folders, wanted_files, without_oldest
+from esaa.protocol.context_budget import Budget, Ranked, ranked, text_tokens
 from esaa.protocol.paths import path_fault
-from esaa.protocol.prompts import render
+from esaa.protocol.prompts import Prompt, render
 from esaa.protocol.scheduling import Order
+from esaa.protocol.task_table import Task
 from esaa.runtime.workspace import Workspace
 from esaa.stores.contracts import shipped_template
 
 _READ_BYTES_MAX = 64 * 1024 * 1024
+_ENTRIES_SEEN_MAX = 5_000
 
 
 def context_of(workspace: Workspace, order: Order) -> dict[str, Any]:
-    """The context of an order as JSON builtins."""
-    state = workspace.state()
+    """The context of an order as JSON builtins, within the budget of RUNTIME_POLICY.yaml.
+
+    What has to be there comes first: of lessons and issues the oldest go where they alone are too much. Then files, in
+    the order of `ranked`, as long as there is room.
+    """
+    state, rules = workspace.state(), workspace.rules
     task = state.task(order.task_id)
     assert task is not None, "an order is about a task of the state"
-    files: list[FileView] = []
-    left = ALL_FILES_BYTES_MAX
-    for path in wanted_files(task, state, workspace.rules):
-        view = None if path_fault(path) is not None else _view(workspace, path, left)
-        if view is not None:
-            files.append(view)
-            left -= view.size_bytes if view.text is not None else 0
-    return purified_context(order, state, workspace.rules, files)
+    tokens_max = rules.runtime.context.tokens_max
+    base: dict[str, Any] | None = purified_context(order, state, rules, [])
+    context, used = {}, tokens_max + 1
+    while base is not None and used > tokens_max:
+        context, used = base, _prompt_tokens(workspace, order, base)
+        base = without_oldest(context)
+    files = _files(workspace, order, task, Budget(tokens_max, used))
+    shown = purified_context(order, state, rules, files)
+    kept = {name: context[name] for name in ("lessons", "issues") if name in context}
+    return shown | kept | {"left_out": [*context["left_out"], *shown["left_out"]]}
 
 
 def brief(workspace: Workspace, order: Order) -> bytes:
@@ -39,28 +50,77 @@ def brief(workspace: Workspace, order: Order) -> bytes:
     return pretty(context_of(workspace, order)) + b"\n"
 
 
+def template_of(workspace: Workspace, order: Order) -> PromptTemplate:
+    """The project's own template for an order, or the shipped one."""
+    name = cast("TemplateName", order.template)
+    return workspace.rules.templates.get(name) or shipped_template(name)
+
+
+def prompt_of(workspace: Workspace, order: Order, context: dict[str, Any]) -> Prompt:
+    """The prompt around a context."""
+    return render(template_of(workspace, order), workspace.rules.profile_of(order.actor), context)
+
+
 def dispatch_of(workspace: Workspace, order: Order, timeout_s: float) -> Dispatch:
     """The order with all that a model has to be told: the context, the prompt, and the schema of the answer."""
-    rules, context = workspace.rules, context_of(workspace, order)
-    template = rules.templates.get(order.template) or shipped_template(cast("TemplateName", order.template))
+    context = context_of(workspace, order)
     return Dispatch(
         order=order,
         context=pretty(context) + b"\n",
         timeout_s=timeout_s,
-        prompt=render(template, rules.profile_of(order.actor), context),
-        schema=answer_schema(order.action, rules),
+        prompt=prompt_of(workspace, order, context),
+        schema=answer_schema(order.action, workspace.rules),
     )
 
 
-def _view(workspace: Workspace, path: str, left: int) -> FileView | None:
-    found = inspect(workspace.root, path, bytes_max=_READ_BYTES_MAX, want_content=True)
+def _prompt_tokens(workspace: Workspace, order: Order, context: dict[str, Any]) -> int:
+    prompt = prompt_of(workspace, order, context)
+    return text_tokens(prompt.system, prompt.user)
+
+
+def _files(workspace: Workspace, order: Order, task: Task, budget: Budget) -> list[FileView]:
+    wanted = [path for path in wanted_files(task, workspace.state(), workspace.rules) if path_fault(path) is None]
+    profile = workspace.rules.profile_of(order.actor)
+    # Who only takes a task, or is shown no files, needs no look around.
+    looks_around = order.action != "claim" and (profile is None or "files" in profile.context.injects)
+    readable = _readable(workspace, task) if looks_around else []
+    views: list[FileView] = []
+    for one in ranked(task, wanted, readable):
+        if not budget.has_room():
+            break
+        view = _view(workspace, one, budget)
+        if view is not None:
+            views.append(view)
+    return views
+
+
+def _readable(workspace: Workspace, task: Task) -> list[str]:
+    """The files that the task may read, but for hidden ones."""
+    rules = workspace.rules
+    if task.task_kind not in rules.agent.boundaries.by_task_kind:
+        return []
+    kind = task.task_kind
+    found = list_files(workspace.root, readable_folders(task, rules), _ENTRIES_SEEN_MAX)
+    return [
+        path
+        for path in found
+        if not path.startswith(".")
+        and "/." not in path
+        and path_fault(path) is None
+        and may_read(path, kind, rules.agent)
+    ]
+
+
+def _view(workspace: Workspace, one: Ranked, budget: Budget) -> FileView | None:
+    found = inspect(workspace.root, one.path, bytes_max=_READ_BYTES_MAX, want_content=True)
     if found.sha256 is None or found.content is None:
         return None
-    text: str | None = None
     size = len(found.content)
-    if size <= min(FILE_BYTES_MAX, left):
-        try:
-            text = found.content.decode()
-        except UnicodeDecodeError:
-            text = None
-    return FileView(path=path, sha256=found.sha256, size_bytes=size, text=text)
+    try:
+        text: str | None = found.content.decode()
+    except UnicodeDecodeError:
+        text = None
+    reason = budget.refusal(one.path, text, size)
+    if reason is not None:
+        return FileView(path=one.path, sha256=found.sha256, size_bytes=size, text=None, reason=f"{one.why}; {reason}")
+    return FileView(path=one.path, sha256=found.sha256, size_bytes=size, text=text)
