@@ -280,10 +280,10 @@ def test_a_key_that_no_header_can_hold_is_an_error_without_the_key(bench: Bench)
     assert "sk-secret" not in str(caught.value)
 
 
-def test_a_schema_beyond_what_vendors_take_is_left_to_the_prompt(bench: Bench) -> None:
+def test_a_schema_that_describes_no_object_is_left_to_the_prompt(bench: Bench) -> None:
     import msgspec
 
-    question = msgspec.structs.replace(dispatch_of(), schema=b'{"type": "object"}')
+    question = msgspec.structs.replace(dispatch_of(), schema=b'{"type": "array"}')
     with played() as fake:
         answer = ask(bench.agent(fake), question)
     assert fake.seen[0].request.schema is None

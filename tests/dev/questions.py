@@ -1,4 +1,4 @@
-"""Questions to a model about a task of a governed run, as esaa would put them, and the answers' schema."""
+"""Questions to a model about a task of a governed run, as esaa would put them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 
 from esaa.agents.base import Dispatch, Prompt
 from esaa.kernel.canonical import canonical, sha256_hex
+from esaa.protocol.answer_schema import answer_schema
 from esaa.protocol.scheduling import Order
-from esaa.stores.contracts import shipped_files
-
-SCHEMA: bytes = shipped_files("0.4.0")["agent_result.schema.json"]
-"""The published schema of agent results."""
+from tests.scenarios import governance
 
 
 def context_of(action: str = "complete", task_id: str = "T-1", files: tuple[str, ...] = ("src/page.txt",)) -> Any:
@@ -40,7 +38,7 @@ def prompt_of(context: Any) -> Prompt:
 
 
 def dispatch_of(action: str = "complete", task_id: str = "T-1", timeout_s: float = 30.0) -> Dispatch:
-    """A dispatch for that prompt, with the published schema."""
+    """A dispatch for that prompt, with the schema of the answer that a run would ask for."""
     context = context_of(action, task_id)
     order = Order(task_id=task_id, action=action, actor="agent-impl", attempt=1, template="impl.core")
     return Dispatch(
@@ -48,5 +46,5 @@ def dispatch_of(action: str = "complete", task_id: str = "T-1", timeout_s: float
         context=json.dumps(context).encode(),
         timeout_s=timeout_s,
         prompt=prompt_of(context),
-        schema=SCHEMA,
+        schema=answer_schema(action, governance()),
     )

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from esaa.agents.answer_schema import NotPortable, portable_schema, without_nulls
 from esaa.agents.base import Answer, Dispatch
 from esaa.agents.vendors.keys import KEYRING_SERVICE, find_key, without_key
+from esaa.agents.vendors.schemas import schema_of
 from esaa.agents.vendors.vendor import CallFailed, Endpoint, Heard, Question, Vendor
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut, AgentUnavailable, ConfigError
+from esaa.protocol.answer_schema import without_nulls
 from esaa.protocol.provenance import Usage
 
 TOKENS_OUT_MAX = 16_000
@@ -80,7 +81,7 @@ class ApiAgent:
             model=settings.model,
             system=dispatch.prompt.system,
             user=dispatch.prompt.user,
-            schema=self._schema(dispatch),
+            schema=schema_of(dispatch.schema, is_strict=vendor.is_strict),
             tokens_out_max=settings.tokens_out_max,
             timeout_s=timeout_s,
             answer_bytes_max=settings.output_bytes_max,
@@ -159,15 +160,6 @@ class ApiAgent:
             raise AgentCrashed("OUTPUT_TOO_LARGE", text, "Ask for less at once.", usage=usage)
         # Only a strict schema makes a model write null for what it leaves out.
         return Answer(result=without_nulls(result) if vendor.is_strict and has_nulls else result, usage=usage)
-
-    def _schema(self, dispatch: Dispatch) -> dict[str, object] | None:
-        if not dispatch.schema:
-            return None
-        try:
-            return portable_schema(dispatch.schema, dispatch.order.action, is_strict=self._vendor.is_strict)
-        except NotPortable:
-            # A project's own schema may be beyond what vendors take. The prompt says what is wanted all the same.
-            return None
 
     def _key_names(self) -> tuple[str, ...]:
         return self._settings.key_names or self._vendor.key_names
