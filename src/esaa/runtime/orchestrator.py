@@ -19,10 +19,14 @@ from esaa.protocol.attempts import parse_ts
 from esaa.protocol.blocking import halting_issue
 from esaa.protocol.commands import BindIssue, EndRun, RecordTimeout, ReportDeadlock, StartRun, Submit
 from esaa.protocol.facts import RunEnded, VerificationFailed
+from esaa.protocol.intentions import AgentResult
 from esaa.protocol.result import Refused, parse_result
 from esaa.protocol.scheduling import Order, Plan, Waiting, plan
 from esaa.runtime.asking import Asked, Asking
+from esaa.runtime.operations.control import tail_of
+from esaa.runtime.operations.gate import POLL_S, Gate, Held, OpenGate
 from esaa.runtime.workspace import Receipt, Workspace
+from esaa.stores.control import Control
 
 Outcome = Literal["success", "failed", "halted", "paused", "waiting"]
 
@@ -52,12 +56,20 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Orchestrator:
-    """Runs one workspace. `agent_of` gives the agent behind an actor, or None where a person answers."""
+    """Runs one workspace. `agent_of` gives the agent behind an actor, or None where a person answers; `gate` has the
+    budgets, the approvals and a person's wishes (without one, nothing is limited and nobody is asked)."""
 
-    def __init__(self, workspace: Workspace, agent_of: Callable[[str], Agent | None], observer: Observer) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        agent_of: Callable[[str], Agent | None],
+        observer: Observer,
+        gate: Gate | None = None,
+    ) -> None:
         self._workspace = workspace
         self._agent_of = agent_of
-        self._asking = Asking(workspace, agent_of)
+        self._gate = gate or OpenGate()
+        self._asking = Asking(workspace, agent_of, self._gate)
         self._observer = observer
         self._in_flight: dict[asyncio.Task[Asked], Order] = {}
         self._results = 0
@@ -69,19 +81,20 @@ class Orchestrator:
         """Runs until the project is done, no way leads on, a person must act, or `steps` results were taken.
 
         With `issue_key` the run is bound to an issue of the tracker, if it is not bound to it already.
-        Raises `Halted` where an open critical issue forbids to begin, and what the workspace and agents raise.
+        Raises `Halted` where an open critical issue or a person forbids to begin, and what the workspace and agents
+        raise.
         """
+        self._gate.enter()
         if not self._begin(run_id, issue_key):
             current = plan(self._workspace.state(), self._workspace.rules, self._workspace.now())
             return self._report("success", current, "all tasks were done before")
+        self._gate.begin()
         for remark in self._asking.begin():
             self._observer.said(remark)
         try:
             return await self._loop(parallel, steps)
         finally:
-            for task in self._in_flight:
-                task.cancel()
-            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            await self._cancel()
 
     def _begin(self, run_id: str | None, issue_key: str | None) -> bool:
         """Opens the run, or goes on with the open one. False where a run has ended and nothing is left to do."""
@@ -119,13 +132,23 @@ class Orchestrator:
             now = workspace.now()
             flying = [order.task_id for order in self._in_flight.values()]
             current = plan(workspace.state(), workspace.rules, now, flying)
-            orders = [order for order in current.orders if self._agent_of(order.actor) is not None]
+            control = self._gate.control()
+            if control.wish == "kill":
+                return await self._ended(current, control)
+            served = [order for order in current.orders if self._agent_of(order.actor) is not None]
+            held = [order for order in served if self._gate.hold(order) is not None]
+            orders = [order for order in served if order not in held] if control.wish == "run" else []
             room = parallel - len(self._in_flight)
             if steps is not None:
                 room = min(room, steps - self._results - len(self._in_flight))
             for order in orders[: max(room, 0)]:
                 self._dispatch(order)
             if not self._in_flight:
+                if control.wish == "stop":
+                    return self._report("paused", current, f"stopped{tail_of(control)}")
+                if control.wish == "pause":
+                    await self._rest(None, control)
+                    continue
                 if steps is not None and self._results >= steps:
                     return self._report("paused", current, f"stopped after {self._results} results, as asked")
                 ended = await self._idle(current)
@@ -134,10 +157,12 @@ class Orchestrator:
                 continue
             # Whose cooldown ends meanwhile is not kept waiting for those who are at work.
             free_s = None if room <= len(orders) else self._seconds_until_free(current)
-            done, _ = await asyncio.wait(self._in_flight, timeout=free_s, return_when=asyncio.FIRST_COMPLETED)
+            done = await self._next_done(free_s, control, held)
             for task in sorted(done, key=lambda one: self._in_flight[one].task_id):
                 order = self._in_flight.pop(task)
                 receipt = self._take(order, task.result())
+                if receipt is None:
+                    continue
                 self._results += 1
                 halted = next((one.fact for one in receipt.events if isinstance(one.fact, RunEnded)), None)
                 if halted is not None:
@@ -146,28 +171,93 @@ class Orchestrator:
 
     def _dispatch(self, order: Order) -> None:
         self._observer.dispatched(order)
-        task = asyncio.ensure_future(self._asking.ask(order))
+        task = asyncio.ensure_future(self._answer(order))
         self._in_flight[task] = order
 
-    def _take(self, order: Order, asked: Asked) -> Receipt:
+    async def _answer(self, order: Order) -> Asked:
+        """What the agent answered, and how the commands ended that its checks name."""
+        asked = await self._asking.ask(order)
+        if not isinstance(asked.outcome, bytes) or not self._workspace.rules.agent.executable_checks.commands:
+            return asked
+        from esaa.runtime.check_runs import checked  # here: most projects have no commands
+
+        command = await checked(self._workspace, self._submission(order, asked, asked.outcome))
+        return msgspec.structs.replace(asked, check_runs=command.check_runs)
+
+    def _submission(self, order: Order, asked: Asked, result: bytes) -> Submit:
+        return Submit(
+            actor=order.actor,
+            result=parse_result(result, self._workspace.rules),
+            asked_task_id=order.task_id,
+            provenance=asked.provenance,
+            based_on=asked.based_on,
+            received_at=asked.received_at,
+            check_runs=asked.check_runs,
+        )
+
+    def _take(self, order: Order, asked: Asked) -> Receipt | None:
+        """Puts what came to the rules. None where it is held, and nothing came of it yet."""
         workspace = self._workspace
-        if isinstance(asked.outcome, Rejected):
-            receipt = workspace.commit(_failure(order, asked, asked.outcome))
-        else:
-            command = Submit(
-                actor=order.actor,
-                result=parse_result(asked.outcome, workspace.rules),
-                asked_task_id=order.task_id,
-                provenance=asked.provenance,
-                based_on=asked.based_on,
-                received_at=asked.received_at,
-            )
-            receipt = workspace.commit(command)
+        outcome: Rejected | Held | RecordTimeout | Submit
+        answer = asked.outcome
+        outcome = self._judged(order, asked, answer) if isinstance(answer, bytes) else answer
+        if isinstance(outcome, Held):
+            self._observer.settled(order, Receipt(events=(), notices=(outcome.reason,)))
+            return None
+        if isinstance(outcome, Rejected):
+            outcome = _failure(order, asked, outcome)
+        receipt = workspace.commit(outcome)
         self._asking.settled(asked)
         if receipt.rejected is not None:
             self._rejections.append((order, receipt.rejected))
         self._observer.settled(order, receipt)
         return receipt
+
+    def _judged(self, order: Order, asked: Asked, answer: bytes) -> Submit | Rejected | Held:
+        """The answer as it is put to the rules, unless a person has to allow it first, or has refused it."""
+        workspace = self._workspace
+        command = self._submission(order, asked, answer)
+        if not isinstance(command.result, AgentResult):
+            return command
+        judged = self._gate.judge(
+            order, asked.usage, command.result, lambda: workspace.commit(command, dry_run=True).rejected is None
+        )
+        return command if judged is None else judged
+
+    async def _next_done(self, free_s: float | None, control: Control, held: list[Order]) -> set[asyncio.Task[Asked]]:
+        """Waits until an answer is there, a task is free, or a person has spoken; the answers that are there."""
+        left = free_s
+        while True:
+            step = POLL_S if left is None else min(POLL_S, left)
+            done, _ = await asyncio.wait(self._in_flight, timeout=step, return_when=asyncio.FIRST_COMPLETED)
+            left = None if left is None else left - step
+            is_free = left is not None and left <= 0
+            if done or is_free or self._gate.control() != control or any(self._gate.hold(one) is None for one in held):
+                return done
+
+    async def _rest(self, seconds: float | None, control: Control) -> None:
+        """Waits so long (None: without end), unless a person wishes something else meanwhile."""
+        if seconds is None:
+            self._observer.said(f"paused{tail_of(control)}; `esaa resume` lets the run go on")
+        left = seconds
+        while (left is None or left > 0) and self._gate.control() == control:
+            step = POLL_S if left is None else min(POLL_S, left)
+            await self._workspace.clock.sleep(step)
+            left = None if left is None else left - step
+
+    async def _ended(self, current: Plan, control: Control) -> RunReport:
+        """A person ended the run at once: its agents are ended with all their processes, and named in the trail."""
+        orders = list(self._in_flight.values())
+        await self._cancel()
+        self._gate.ended(orders, control)
+        return self._report("paused", current, f"ended{tail_of(control)}")
+
+    async def _cancel(self) -> None:
+        tasks = list(self._in_flight)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._in_flight.clear()
 
     async def _idle(self, current: Plan) -> RunReport | None:
         """Nothing is in flight and nothing can be dispatched: the end, or a pause."""
@@ -177,8 +267,12 @@ class Orchestrator:
         seconds = self._seconds_until_free(current)
         if seconds is not None:
             self._observer.said(f"waiting {seconds:.0f} s for the cooldown")
-            await workspace.clock.sleep(seconds)
+            await self._rest(seconds, self._gate.control())
             return None
+        held = [one for one in map(self._gate.hold, current.orders) if one is not None]
+        if held:
+            reasons = tuple(f"{one.task_id}: {one.reason}" for one in held)
+            return self._report("waiting", current, "; ".join(reasons))
         if current.orders:
             actors = sorted({order.actor for order in current.orders})
             tasks = ", ".join(order.task_id for order in current.orders[:5])

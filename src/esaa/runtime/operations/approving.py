@@ -65,7 +65,9 @@ class Approving:
             return self.hold(order)
         return _waiting(order, name)
 
-    def judge(self, order: Order, usage: Usage, result: AgentResult) -> Held | Rejected | None:
+    def judge(
+        self, order: Order, usage: Usage, result: AgentResult, would_pass: Callable[[], bool]
+    ) -> Held | Rejected | None:
         """None where no rule fits, or where a person has allowed this very content; else it is asked for."""
         task = self._workspace.state().task(order.task_id)
         rule = None if task is None else self._rule_for(usage, result, task)
@@ -88,6 +90,8 @@ class Approving:
                 "Deliver something else, which answers this reason.",
             )
         if approval is None:
+            if not would_pass():
+                return None
             self._tell(self._stream, [self._request(order, result, rule, name)])
         self._waiting[order.task_id, order.action] = name
         return _waiting(order, name)

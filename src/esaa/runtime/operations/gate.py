@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -65,9 +65,12 @@ class Gate(Protocol):
     def after(self, order: Order, usage: Usage | None, seconds: float, result: bytes | None = None) -> None:
         """Settles a call, also one that failed or was ended; `usage` is None where nothing is known of it."""
 
-    def judge(self, order: Order, usage: Usage, result: AgentResult) -> Held | Rejected | None:
+    def judge(
+        self, order: Order, usage: Usage, result: AgentResult, would_pass: Callable[[], bool]
+    ) -> Held | Rejected | None:
         """Whether a person has to allow an answer that the rules would accept; None where it may be committed.
 
+        `would_pass` says whether the rules would accept it: nobody is asked about what is refused anyway.
         A held answer stays where it is kept; the order is given again once a person has spoken.
         """
         ...
@@ -104,7 +107,9 @@ class OpenGate:
     def after(self, order: Order, usage: Usage | None, seconds: float, result: bytes | None = None) -> None:
         """Nothing is counted."""
 
-    def judge(self, order: Order, usage: Usage, result: AgentResult) -> Held | Rejected | None:
+    def judge(
+        self, order: Order, usage: Usage, result: AgentResult, would_pass: Callable[[], bool]
+    ) -> Held | Rejected | None:
         """Nothing has to be allowed."""
         return None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -83,9 +84,11 @@ class RunGate:
         if self._spending is not None:
             self._spending.after(order, usage, seconds, result)
 
-    def judge(self, order: Order, usage: Usage, result: AgentResult) -> Held | Rejected | None:
+    def judge(
+        self, order: Order, usage: Usage, result: AgentResult, would_pass: Callable[[], bool]
+    ) -> Held | Rejected | None:
         """Whether a person has to allow the answer first."""
-        return None if self._approving is None else self._approving.judge(order, usage, result)
+        return None if self._approving is None else self._approving.judge(order, usage, result, would_pass)
 
     def ended(self, orders: Iterable[Order], control: Control) -> None:
         """Records what was running when a person ended the run at once."""
@@ -101,6 +104,20 @@ class RunGate:
             extra={"running": running},
         )
         self._tell(self._stream, [paused])
+
+    def close(self) -> None:
+        """Brings the trail's catalogue up to date: at the end of a command."""
+        self._recorder.close()
+
+    def __enter__(self) -> RunGate:
+        """The gate; leaving the block closes it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Closes."""
+        self.close()
 
     def _approvals_of(self, stream: str) -> Mapping[str, Approval]:
         return self._state(stream).approvals
