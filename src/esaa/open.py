@@ -113,8 +113,12 @@ def open_enclosure(workspace: Workspace, config: Config, name: str) -> Enclosure
     # Loaded here: most commands start no program.
     from esaa.agents.sandbox.choose import choose
     from esaa.agents.sandbox.enclosure import Enclosure
+    from esaa.contracts.sandbox import SandboxPolicy
 
-    policy = workspace.rules.runtime.sandbox
+    policy = workspace.rules.runtime.sandbox or SandboxPolicy()
+    actor = workspace.rules.swarm.actors.get(name)
+    if actor is not None and actor.sandbox is not None:
+        policy = structs.replace(policy, level=actor.sandbox)
     return Enclosure(
         sandbox=choose(policy),
         root=workspace.root,
@@ -122,6 +126,7 @@ def open_enclosure(workspace: Workspace, config: Config, name: str) -> Enclosure
         readable=tuple(map(Path, policy.readable)),
         is_networked=name in policy.network,
         limits=policy.limits,
+        variables=() if actor is None else actor.env,
     )
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from esaa.agents.base import Dispatch
+from esaa.agents.command import CommandAgent
 from esaa.agents.process import Finished, Program, run_program
 from esaa.agents.sandbox.base import PYTHON, Confinement, make_private
 from esaa.agents.sandbox.canary import fire
@@ -25,6 +27,7 @@ from esaa.agents.sandbox.launcher import CANNOT_CONFINE, CANNOT_START, landlock_
 from esaa.contracts.sandbox import ProcessLimits, SandboxLevel, SandboxPolicy
 from esaa.contracts.values import ContractFinding
 from esaa.errors import AgentUnavailable
+from esaa.protocol.scheduling import Order
 
 PATIENCE_S = 30.0
 SECRET = "a1b2c3-very-secret"
@@ -415,6 +418,36 @@ def test_canary_proves_the_sandbox(root: Path, level: SandboxLevel) -> None:
         assert sum(one.wanted == "stopped" for one in trials) >= 8
     assert sorted(root.parent.rglob("*")) == before
     assert "ESAA_CANARY" not in os.environ
+
+
+def test_canary_does_not_see_the_project_of_who_works_in_a_copy(root: Path, level: SandboxLevel) -> None:
+    trials = fire(enclosure(root, level), root.parent / "config", sees_project=False)
+    assert {one.attempt: one.is_well for one in trials}["read the project itself"]
+    assert [one for one in trials if not one.is_well] == []
+
+
+def test_canary_leaves_nothing_behind_where_nothing_was(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    fire(enclosure(tmp_path / "new", "none"), tmp_path / "config")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new"]
+
+
+def test_command_agent_is_confined_where_it_has_an_enclosure(root: Path, level: SandboxLevel) -> None:
+    (root / "agent.py").write_text(
+        "import sys\n"
+        "said = [sys.stdin.read(), open('src/a.py').read()]\n"
+        "for path in ('.roadmap/activity.jsonl', '../config/state.key'):\n"
+        "    try:\n"
+        "        said.append(open(path).read())\n"
+        "    except OSError:\n"
+        "        said.append('stopped')\n"
+        "print(said)\n"
+    )
+    agent = CommandAgent(f"{PYTHON} -I agent.py", root, 10_000, enclosure(root, level))
+    order = Order(task_id="T-1", action="complete", actor="agent-impl", attempt=1, template="impl.core")
+    answer = asyncio.run(agent.answer(Dispatch(order=order, context=b"the context", timeout_s=PATIENCE_S)))
+    assert answer.result == b"['the context', 'the source', 'stopped', 'stopped']\n"
+    assert answer.usage.sandbox == level
 
 
 def test_canary_tells_what_is_open(root: Path) -> None:

@@ -1,24 +1,35 @@
 """Any program as an agent: the context as JSON on standard input, the agent result on standard output.
 
-What it started is ended with it (`agents.process`). It runs with the user's rights: there is no sandbox here.
+What it started is ended with it (`agents.process`). It is confined where the project or its actor has a sandbox; else
+it runs with the user's rights.
 """
 
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from esaa.agents.base import Answer, Dispatch, Usage
 from esaa.agents.process import Finished, Program, run_program
 from esaa.errors import AgentCrashed, AgentError, AgentTimedOut
 
+if TYPE_CHECKING:
+    from esaa.agents.sandbox.enclosure import Enclosure
+
 
 class CommandAgent:
-    """Starts `command` in `directory` for each dispatch; reads at most `output_bytes_max` bytes of its output."""
+    """Starts `command` in `directory` for each dispatch; reads at most `output_bytes_max` bytes of its output.
+
+    In an `enclosure` it sees the project, and can write nothing but what is private to the call.
+    """
 
     takes_prompt = False
 
-    def __init__(self, command: str, directory: Path, output_bytes_max: int) -> None:
+    def __init__(
+        self, command: str, directory: Path, output_bytes_max: int, enclosure: Enclosure | None = None
+    ) -> None:
         try:
             arguments = shlex.split(command)
         except ValueError as error:
@@ -27,16 +38,24 @@ class CommandAgent:
             raise AgentError("COMMAND_INVALID", "The agent command is empty.", "Write `command:PROGRAM [ARGUMENTS]`.")
         self._program = Program(arguments=arguments, directory=directory)
         self._output_bytes_max = output_bytes_max
+        self._enclosure = enclosure
 
     async def answer(self, dispatch: Dispatch) -> Answer:
         """What the program printed. Raises `AgentTimedOut`, `AgentCrashed`, and `AgentError` if it cannot start."""
-        finished = await run_program(
-            self._program,
-            dispatch.context,
-            timeout_s=dispatch.timeout_s,
-            output_bytes_max=self._output_bytes_max,
-        )
-        usage = Usage(client="command", sandbox="none", duration_s=round(finished.duration_s, 3))
+        level = "none"
+        with ExitStack() as stack:
+            program = self._program
+            if self._enclosure is not None:
+                level = self._enclosure.level
+                cell = stack.enter_context(self._enclosure.opened())
+                program = cell.program(program.arguments, directory=program.directory)
+            finished = await run_program(
+                program,
+                dispatch.context,
+                timeout_s=dispatch.timeout_s,
+                output_bytes_max=self._output_bytes_max,
+            )
+        usage = Usage(client="command", sandbox=level, duration_s=round(finished.duration_s, 3))
         self._check(finished, dispatch, usage)
         return Answer(result=finished.output, usage=usage)
 

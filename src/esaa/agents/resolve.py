@@ -35,10 +35,11 @@ ADAPTERS = (
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent with hands of its own stands on: its actor's enclosure, made when the first such agent is, and the
-    patterns of what an order may read."""
+    patterns of what an order may read. `confines_commands`: whether programs of the `command` adapter are in it too."""
 
     enclosure_of: Callable[[], Enclosure]
     readable_of: Callable[[Order], tuple[str, ...]]
+    confines_commands: bool = False
 
 
 def make_agent(
@@ -63,7 +64,9 @@ def make_agent(
                 )
             return CassetteAgent(directory, output_bytes_max)
         case "command" if argument:
-            return CommandAgent(argument, root, output_bytes_max)
+            is_confined = ground is not None and ground.confines_commands
+            enclosure = ground.enclosure_of() if ground is not None and is_confined else None
+            return CommandAgent(argument, root, output_bytes_max, enclosure)
         case "claude-code" | "codex" | "gemini-cli" if not argument and ground is not None:
             return _cli_agent(name, ground, actor)
         case "anthropic" | "google" if not argument:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from esaa.cli.acts import dry_run_option
+from esaa.cli.agent_trials import doctor_agents
 from esaa.cli.anchored import checkpoint_options, fetched_checkpoints, given_checkpoint, parse_key, reach
 from esaa.cli.face import Face, exit_with, face_options, pass_face
 from esaa.stores.views import VIEW_NAMES
@@ -112,7 +113,7 @@ def project(face: Face, dry_run: bool) -> None:
     face.data({"changed": changed, "last_event_seq": seq, "dry_run": dry_run}, f"read models at event #{seq}: {what}")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--repair", is_flag=True, help="Mend what is safe: a torn tail, unpublished files, old read models, litter."
 )
@@ -123,13 +124,17 @@ def project(face: Face, dry_run: bool) -> None:
 )
 @face_options
 @pass_face
-def doctor(face: Face, repair: bool, accept_log: bool) -> None:
+@click.pass_context
+def doctor(ctx: click.Context, face: Face, repair: bool, accept_log: bool) -> None:
     """Look for everything that can be wrong with a workspace, explain it, and mend what is safe.
 
     Repairs of the log are recorded in it. Ends with 0 when all is well, 1 when something is left to do.
+    `esaa doctor agents` tries the sandbox of each agent instead.
 
     Example: esaa doctor --repair
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from esaa.config import load_config
     from esaa.open import open_workspace
     from esaa.runtime.doctor import examine
@@ -148,3 +153,6 @@ def doctor(face: Face, repair: bool, accept_log: bool) -> None:
         lines.append("the workspace is well")
     face.data(answer, *lines)
     exit_with(1 if any(one.severity == "error" for one in symptoms) else 0)
+
+
+doctor.add_command(doctor_agents)

@@ -61,7 +61,7 @@ def run(
     import asyncio
 
     from esaa.cli.progress import make_observer
-    from esaa.open import open_feed
+    from esaa.open import open_feed, open_gate
     from esaa.runtime.orchestrator import Orchestrator
     from esaa.stores.lock import writer_lock
 
@@ -82,8 +82,8 @@ def run(
         feed.begin()
         face.mend(workspace)
         first = workspace.state().seq
-        with make_observer(face, workspace) as observer:
-            orchestrator = Orchestrator(workspace, agents.get, observer)
+        with open_gate(workspace) as gate, make_observer(face, workspace) as observer:
+            orchestrator = Orchestrator(workspace, agents.get, observer, gate)
             running = orchestrator.run(run_id=run_id, parallel=min(parallel or 1, limit), steps=steps, issue_key=issue)
             report = asyncio.run(running)
         for notice in feed.finish():
@@ -95,16 +95,29 @@ def run(
 
 
 def _agents(workspace: Workspace, adapter: str | None, record: Path | None) -> dict[str, Agent | None]:
+    from functools import partial
+
     from esaa.agents.cassette import RecordingAgent
-    from esaa.agents.resolve import make_agent
+    from esaa.agents.resolve import Ground, make_agent
     from esaa.contracts.swarm import MONITOR
+    from esaa.protocol.scheduling import Order
+
+    def readable_of(order: Order) -> tuple[str, ...]:
+        task = workspace.state().task(order.task_id)
+        kinds = workspace.rules.agent.boundaries.by_task_kind
+        return kinds[task.task_kind].read if task is not None and task.task_kind in kinds else ()
 
     agents: dict[str, Agent | None] = {}
     output_bytes_max = workspace.rules.runtime.dispatch.output_bytes_max
     for name, actor in workspace.rules.swarm.actors.items():
         if name == MONITOR:
             continue
-        agent = make_agent(adapter or actor.adapter, workspace.root, output_bytes_max, actor)
+        ground = Ground(
+            enclosure_of=partial(workspace.enclosure_of, name),
+            readable_of=readable_of,
+            confines_commands=workspace.rules.runtime.sandbox is not None or actor.sandbox is not None,
+        )
+        agent = make_agent(adapter or actor.adapter, workspace.root, output_bytes_max, actor, ground)
         agents[name] = RecordingAgent(agent, record) if agent is not None and record is not None else agent
     return agents
 

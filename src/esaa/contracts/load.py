@@ -18,6 +18,7 @@ from esaa.contracts.locate import describe
 from esaa.contracts.orchestrator import OrchestratorContract
 from esaa.contracts.parcer import ParcerProfile
 from esaa.contracts.runtime import RuntimePolicy
+from esaa.contracts.sandbox import CHECKS
 from esaa.contracts.storage import StoragePolicy
 from esaa.contracts.swarm import SwarmRegistry
 from esaa.contracts.templates import TEMPLATE_NAMES, PromptTemplate, TemplateName, parse_template
@@ -95,6 +96,7 @@ def parse_governance(files: Mapping[str, bytes]) -> Governance:
     _check_names(profiles)
     _check_versions(governance, profiles)
     _check_reviewers(governance)
+    _check_sandboxes(governance)
     try:
         check_examples(governance.result_schema, profiles)
     except ContractFinding as finding:
@@ -188,6 +190,24 @@ def _check_versions(governance: Governance, profiles: Mapping[str, ParcerProfile
             message = f"{name}: `version` is {version!r}, but {AGENT_FILE} has {expected!r}."
             hint = "All contracts of a workspace have the version of its protocol."
             raise ContractError("CONTRACT_VERSIONS_DIFFER", message, hint, file=name)
+
+
+def _check_sandboxes(governance: Governance) -> None:
+    policy = governance.runtime.sandbox
+    if policy is None:
+        return
+    for name, actor in governance.swarm.actors.items():
+        if actor.sandbox is not None and not policy.allows(actor.sandbox):
+            message = (
+                f"{SWARM_FILE}: actors.{name}.sandbox: {actor.sandbox} is less than the {policy.required} that"
+                f" {RUNTIME_FILE} requires."
+            )
+            raise ContractError("CONTRACT_INVALID", message, "Take it out, or require less.", file=SWARM_FILE)
+    known = {*governance.swarm.actors, CHECKS}
+    unknown = [name for name in policy.network if name not in known]
+    if unknown:
+        message = f"{RUNTIME_FILE}: sandbox.network: {unknown[0]!r} is neither an actor nor `{CHECKS}`."
+        raise ContractError("CONTRACT_INVALID", message, "Name actors of agents_swarm.yaml.", file=RUNTIME_FILE)
 
 
 def _check_reviewers(governance: Governance) -> None:

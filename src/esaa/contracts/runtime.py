@@ -92,7 +92,11 @@ class Checkpoints(ContractValue, frozen=True, kw_only=True):
 
 
 class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
-    """The times and limits of a governed run."""
+    """The times and limits of a governed run.
+
+    Without `sandbox` the strongest that the machine has confines agents that edit files, and checks; programs of the
+    `command` adapter are left to the user's rights. With it, they are confined as well.
+    """
 
     contract: Literal["runtime_policy"]
     version: ProtocolVersion
@@ -106,7 +110,7 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
     context: ContextBudget = ContextBudget()
     budgets: BudgetPolicy = BudgetPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
-    sandbox: SandboxPolicy = SandboxPolicy()
+    sandbox: SandboxPolicy | None = None
 
     def check(self) -> None:
         """Raise `ContractFinding` where a value could not be enforced as written."""
@@ -130,4 +134,5 @@ class RuntimePolicy(ContractValue, frozen=True, kw_only=True):
             raise ContractFinding("checkpoints.every_events must be between 1 and 1000000")
         self.budgets.check()
         self.approvals.check()
-        self.sandbox.check()
+        if self.sandbox is not None:
+            self.sandbox.check()

@@ -8,6 +8,7 @@ from typing import Literal
 from esaa.contracts.values import ContractFinding, ContractValue
 
 SandboxLevel = Literal["bubblewrap", "landlock", "none"]
+SandboxChoice = Literal["bubblewrap", "landlock", "none", "best"]
 
 LEVELS: tuple[SandboxLevel, ...] = ("bubblewrap", "landlock", "none")
 """From the strongest to the weakest."""
@@ -39,15 +40,19 @@ class SandboxPolicy(ContractValue, frozen=True, kw_only=True):
     - `limits`: see `ProcessLimits`.
     """
 
-    level: Literal["bubblewrap", "landlock", "none", "best"] = "best"
+    level: SandboxChoice = "best"
     required: SandboxLevel = "none"
     network: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     limits: ProcessLimits = ProcessLimits()
 
+    def allows(self, level: SandboxChoice) -> bool:
+        """False for a level that is less than the required one."""
+        return level == "best" or LEVELS.index(level) <= LEVELS.index(self.required)
+
     def check(self) -> None:
         """Raise `ContractFinding` where a value could not be enforced as written."""
-        if self.level != "best" and LEVELS.index(self.level) > LEVELS.index(self.required):
+        if not self.allows(self.level):
             raise ContractFinding(f"sandbox.level is {self.level}, which is less than the required {self.required}")
         for path in self.readable:
             if not path.startswith("/") or path == "/" or ".." in path.split("/") or "\0" in path:

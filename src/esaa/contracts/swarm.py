@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from esaa.contracts.sandbox import SandboxChoice
 from esaa.contracts.values import TASK_KINDS, ContractFinding, ContractValue, ProtocolVersion, TaskKind
 from esaa.kernel.checkpoint import ED25519, CheckpointInvalid, parse_vkey
 
@@ -32,7 +33,8 @@ class Actor(ContractValue, frozen=True, kw_only=True):
     (a vkey, as `esaa key create --actor` prints it) that its submissions are signed with.
 
     `model` is what the adapter asks its program or vendor for; `limits` bound each call; `env` names the variables of
-    the environment that are handed on to the adapter, never their values.
+    the environment that are handed on to the adapter, never their values. `sandbox` is the level that confines its
+    program, in the place of RUNTIME_POLICY's; never less than is required there.
     """
 
     roles: tuple[Role, ...]
@@ -41,6 +43,7 @@ class Actor(ContractValue, frozen=True, kw_only=True):
     model: str | None = None
     limits: CallLimits = CallLimits()
     env: tuple[str, ...] = ()
+    sandbox: SandboxChoice | None = None
 
 
 class Assignment(ContractValue, frozen=True, kw_only=True):

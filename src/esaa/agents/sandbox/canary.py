@@ -66,8 +66,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-async def fire_canary(enclosure: Enclosure, config_dir: Path) -> tuple[Trial, ...]:
-    """Sends the canary through an enclosure and tells each attempt.
+async def fire_canary(enclosure: Enclosure, config_dir: Path, *, sees_project: bool = True) -> tuple[Trial, ...]:
+    """Sends the canary through an enclosure and tells each attempt. Where it does not see the project, it must not.
 
     Secrets of one use are laid into the folder of the user's keys, into the workspace's own folder and beside the
     log, and taken away again. Raises `AgentError` where the canary itself could not run.
@@ -104,7 +104,8 @@ async def fire_canary(enclosure: Enclosure, config_dir: Path) -> tuple[Trial, ..
             "port": listener.getsockname()[1],
             "parent": os.getpid(),
         }
-        program = cell.program([str(PYTHON), "-I", "-S", "-c", _PROGRAM, json.dumps(asked)])
+        arguments = [str(PYTHON), "-I", "-S", "-c", _PROGRAM, json.dumps(asked)]
+        program = cell.program(arguments, directory=cell.private, sees_project=sees_project)
         ended = await run_program(program, b"", timeout_s=_SECONDS, output_bytes_max=_OUTPUT_BYTES_MAX)
         said = _said(ended.output)
         if said is None:
@@ -124,7 +125,11 @@ async def fire_canary(enclosure: Enclosure, config_dir: Path) -> tuple[Trial, ..
         else:
             trials.append(_stopped("reach a local port", not is_connected, said["connect"]))
         trials.append(_allowed("write into its private folder", own.exists(), said["own"]))
-        trials.append(_allowed("read a file of the project", said["visible"] == project_token, said["visible"]))
+        is_read = project_token in said["visible"]
+        if sees_project:
+            trials.append(_allowed("read a file of the project", is_read, said["visible"]))
+        else:
+            trials.append(_stopped("read the project itself", not is_read, said["visible"]))
     return tuple(trials)
 
 
@@ -162,12 +167,16 @@ def _has_connection(listener: socket.socket) -> bool:
 
 @contextlib.contextmanager
 def _lying(path: Path, text: str) -> Generator[None, None, None]:
+    missing = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "ascii")
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -179,6 +188,6 @@ def _variable(token: str) -> Generator[None, None, None]:
         os.environ.pop(_VARIABLE, None)
 
 
-def fire(enclosure: Enclosure, config_dir: Path) -> tuple[Trial, ...]:
+def fire(enclosure: Enclosure, config_dir: Path, *, sees_project: bool = True) -> tuple[Trial, ...]:
     """As `fire_canary`, for who has no loop."""
-    return asyncio.run(fire_canary(enclosure, config_dir))
+    return asyncio.run(fire_canary(enclosure, config_dir, sees_project=sees_project))

@@ -1,0 +1,177 @@
+"""`esaa doctor agents`, and what the contracts may say of the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from esaa.agents.sandbox.choose import lacking
+from esaa.cli.app import cli
+from esaa.errors import ContractError
+from tests.workspaces import Edits, make_workspace
+
+PYTHON = os.path.realpath(sys.executable)
+
+
+def swarm(adapter: str, more: str = "") -> list[tuple[str, str]]:
+    return [
+        (
+            "  agent-impl:\n    roles: [impl]\n    adapter: manual\n",
+            f"  agent-impl:\n    roles: [impl]\n    adapter: {json.dumps(adapter)}\n{more}",
+        )
+    ]
+
+
+def policy(text: str) -> list[tuple[str, str]]:
+    return [("dispatch:\n", f"sandbox: {{{text}}}\ndispatch:\n")]
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Edits], Result]:
+    """`esaa doctor agents --json` in a new workspace with these contracts; no command line of an agent on the PATH."""
+    monkeypatch.setenv("ESAA_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    def run(edits: Edits) -> Result:
+        make_workspace(tmp_path / "w", edits=edits)
+        return CliRunner().invoke(cli, ["doctor", "agents", "--json", "--root", str(tmp_path / "w")])
+
+    return run
+
+
+def told(result: Result) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(result.stdout)
+    return value
+
+
+@pytest.mark.skipif(len(lacking()) == 2, reason="no sandbox on this machine")
+def test_forbidden_acts_of_an_agent_and_of_the_checks_are_tried_and_stopped(
+    doctor: Callable[[Edits], Result], tmp_path: Path
+) -> None:
+    edits = {
+        "agents_swarm.yaml": swarm(f"command:{PYTHON} agent.py"),
+        "RUNTIME_POLICY.yaml": policy("required: landlock, network: [agent-impl]"),
+        "AGENT_CONTRACT.yaml": [
+            ("vague_checks:\n", "executable_checks:\n  commands: {tests: [make]}\nvague_checks:\n")
+        ],
+    }
+    result = doctor(edits)
+    assert result.exit_code == 0, result.output
+    agent, checks = told(result)["agents"]
+    assert (agent["name"], agent["program"], agent["is_networked"]) == ("agent-impl", PYTHON, True)
+    assert (checks["name"], checks["program"], checks["is_networked"]) == ("checks", "tests", False)
+    for one in (agent, checks):
+        assert one["sandbox"] in ("bubblewrap", "landlock")
+        stopped = [trial for trial in one["trials"] if trial["wanted"] == "stopped"]
+        assert len(stopped) >= 8
+        assert all(trial["is_well"] for trial in one["trials"])
+    assert not list((tmp_path / "w").rglob("canary*"))
+    assert not list((tmp_path / "config").rglob("canary*"))
+
+
+def test_what_is_not_stopped_is_told(doctor: Callable[[Edits], Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esaa.agents.sandbox.choose.lacking", lambda: {"bubblewrap": "gone", "landlock": "old"})
+    result = doctor({"agents_swarm.yaml": swarm(f"command:{PYTHON} agent.py", "    sandbox: best\n")})
+    assert result.exit_code == 1
+    (agent,) = told(result)["agents"]
+    assert agent["sandbox"] == "none"
+    assert {one["attempt"] for one in agent["trials"] if not one["is_well"]} >= {
+        "write into the project",
+        "read a key of the user",
+        "reach a local port",
+    }
+
+
+def test_less_than_is_demanded_is_a_problem(doctor: Callable[[Edits], Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esaa.agents.sandbox.choose.lacking", lambda: {"bubblewrap": "it is gone"})
+    edits = {
+        "agents_swarm.yaml": swarm(f"command:{PYTHON} agent.py"),
+        "RUNTIME_POLICY.yaml": policy("required: bubblewrap"),
+    }
+    result = doctor(edits)
+    assert result.exit_code == 1
+    (agent,) = told(result)["agents"]
+    assert "it is gone" in agent["problem"]
+    assert agent["trials"] == []
+
+
+@pytest.mark.parametrize(
+    ("adapter", "problem"),
+    [
+        ("command:no-such-program", "'no-such-program' is not there"),
+        ("command:./agent", "'./agent' is not there"),
+        ("command:half 'a quote", "names no program"),
+        ("claude-code", "needs the program `claude`"),
+        ("codex", "needs the program `codex`"),
+        ("gemini-cli", "needs the program `gemini`"),
+    ],
+)
+def test_missing_program_is_a_problem(doctor: Callable[[Edits], Result], adapter: str, problem: str) -> None:
+    result = doctor({"agents_swarm.yaml": swarm(adapter)})
+    assert result.exit_code == 1
+    (agent,) = told(result)["agents"]
+    assert problem in agent["problem"]
+
+
+@pytest.mark.parametrize(
+    ("edits", "remark"),
+    [
+        ({"agents_swarm.yaml": swarm(f"command:{PYTHON} a.py")}, "neither RUNTIME_POLICY nor the actor"),
+        ({"agents_swarm.yaml": swarm(f"command:{PYTHON} a.py", "    sandbox: none\n")}, "as the contracts say"),
+        (
+            {"agents_swarm.yaml": swarm(f"command:{PYTHON} a.py"), "RUNTIME_POLICY.yaml": policy("level: none")},
+            "as the contracts say",
+        ),
+    ],
+)
+def test_no_sandbox_on_purpose_is_a_remark(doctor: Callable[[Edits], Result], edits: Edits, remark: str) -> None:
+    result = doctor(edits)
+    assert result.exit_code == 0
+    (agent,) = told(result)["agents"]
+    assert agent["sandbox"] == "none"
+    assert remark in agent["remark"]
+
+
+def test_nothing_to_try_is_said(doctor: Callable[[Edits], Result], tmp_path: Path) -> None:
+    assert told(doctor({}))["agents"] == []
+    result = CliRunner().invoke(cli, ["doctor", "agents", "--root", str(tmp_path / "w")])
+    assert result.exit_code == 0
+    assert "nothing to try" in result.stdout
+
+
+def test_lines_name_program_level_and_number_of_trials(doctor: Callable[[Edits], Result], tmp_path: Path) -> None:
+    doctor({"agents_swarm.yaml": swarm(f"command:{PYTHON} agent.py", "    sandbox: best\n")})
+    result = CliRunner().invoke(cli, ["doctor", "agents", "--root", str(tmp_path / "w")])
+    assert f"agent-impl (command:{PYTHON} agent.py): {PYTHON}, sandbox " in result.stdout
+    if len(lacking()) < 2:
+        assert "forbidden acts were tried and stopped, 0 tries ended badly" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("edits", "complaint"),
+    [
+        (
+            {
+                "agents_swarm.yaml": swarm("manual", "    sandbox: none\n"),
+                "RUNTIME_POLICY.yaml": policy("required: landlock"),
+            },
+            "actors.agent-impl.sandbox: none is less than the landlock",
+        ),
+        ({"RUNTIME_POLICY.yaml": policy("network: [agent-nobody]")}, "'agent-nobody' is neither an actor"),
+        ({"RUNTIME_POLICY.yaml": policy("level: none, required: landlock")}, "less than the required landlock"),
+        ({"RUNTIME_POLICY.yaml": policy("level: docker")}, "sandbox.level"),
+        ({"agents_swarm.yaml": swarm("manual", "    sandbox: docker\n")}, "actors.agent-impl.sandbox"),
+    ],
+)
+def test_contract_that_cannot_be_enforced_is_refused(tmp_path: Path, edits: Edits, complaint: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        make_workspace(tmp_path / "w", edits=edits)
+    assert complaint in caught.value.message
+    assert caught.value.exit_code == 8
