@@ -40,6 +40,13 @@ your answer; do not repeat it. A removed file cannot be proposed.
 """
 """What an agent with hands of its own is told beside the prompt, which is the same for every adapter."""
 
+_STEERING = {
+    "CLAUDE_CODE_MAX_RETRIES": "2",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+}
+"""What Claude Code needs to hear, which would ask with a bad key for minutes. It says nothing to the others."""
+
 
 class AcpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the swarm's registry says about one actor's ACP agent.
@@ -173,7 +180,7 @@ class AcpAgent:
             sees_project=False,
             readable=Installed(path=Path(found), version="").folders,
             writable=(tree.root,),
-            environment={**variables, "HOME": str(home)},
+            environment={**_STEERING, **variables, "HOME": str(home)},
         )
 
     def _without_secrets(self, data: bytes, variables: Mapping[str, str]) -> bytes:
