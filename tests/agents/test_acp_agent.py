@@ -16,14 +16,15 @@ import pytest
 pytest.importorskip("acp", reason="the acp extra is not installed")
 
 from esaa.agents.acp.agent import AcpAgent, AcpSettings
-from esaa.agents.acp.bounds import Bounds
 from esaa.agents.base import Answer, Dispatch, Prompt
+from esaa.agents.bounds import Bounds
+from esaa.agents.resolve import Ground, make_agent
 from esaa.agents.sandbox.base import Confinement, Launch
 from esaa.agents.sandbox.enclosure import Enclosure
 from esaa.agents.sandbox.none import NoSandbox
 from esaa.contracts.load import parse_governance
 from esaa.contracts.sandbox import SandboxLevel
-from esaa.errors import AgentCrashed, AgentError, AgentTimedOut, AgentUnavailable
+from esaa.errors import AgentCrashed, AgentError, AgentTimedOut, AgentUnavailable, ConfigError
 from esaa.kernel.canonical import sha256_hex
 from esaa.protocol.scheduling import Order
 from esaa.protocol.task_table import Task
@@ -369,3 +370,11 @@ def test_a_program_that_is_no_agent_is_named(tmp_path: Path, command: str, code:
 def test_a_command_that_is_none_is_refused_at_once(tmp_path: Path, command: str) -> None:
     with pytest.raises(AgentError, match="agent command"):
         Play(tmp_path, "environment", command=command)
+
+
+def test_the_adapter_is_made_by_name(tmp_path: Path) -> None:
+    ground = Ground(enclosure_of=lambda: Enclosure(sandbox=NoSandbox(), root=tmp_path), bounds_of=bounds_of)
+    assert isinstance(make_agent("acp:gemini --acp", tmp_path, 1, ground=ground), AcpAgent)
+    for adapter in ("acp", "acp:"):
+        with pytest.raises(ConfigError):
+            make_agent(adapter, tmp_path, 1, ground=ground)

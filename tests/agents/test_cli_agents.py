@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from esaa.agents.base import Answer, Dispatch, Prompt
+from esaa.agents.bounds import Bounds
 from esaa.agents.clis.agent import CliAgent, CliSettings
 from esaa.agents.clis.claude_code import ClaudeCode
 from esaa.agents.clis.codex import Codex
@@ -353,7 +354,10 @@ def test_login_of_the_person_is_used_where_there_is_no_key(
 
 
 def test_adapters_are_made_by_name(project: Path) -> None:
-    ground = Ground(enclosure_of=lambda: Enclosure(sandbox=NoSandbox(), root=project), readable_of=lambda order: ())
+    def bounds_of(order: Order) -> Bounds:
+        raise AssertionError("nobody is asked")
+
+    ground = Ground(enclosure_of=lambda: Enclosure(sandbox=NoSandbox(), root=project), bounds_of=bounds_of)
     for name in ("claude-code", "codex", "gemini-cli"):
         assert isinstance(make_agent(name, project, 1, ground=ground), CliAgent)
         with pytest.raises(ConfigError):

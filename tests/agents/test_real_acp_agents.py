@@ -14,9 +14,9 @@ import pytest
 pytest.importorskip("acp", reason="the acp extra is not installed")
 
 from esaa.agents.acp.agent import AcpAgent, AcpSettings
-from esaa.agents.acp.bounds import Bounds
 from esaa.agents.acp.session import TESTED
 from esaa.agents.base import Answer, Dispatch, Prompt
+from esaa.agents.bounds import Bounds
 from esaa.agents.sandbox.base import Sandbox
 from esaa.agents.sandbox.bubblewrap import Bubblewrap
 from esaa.agents.sandbox.enclosure import Enclosure

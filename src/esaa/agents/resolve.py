@@ -15,6 +15,7 @@ from esaa.agents.scripted import ScriptedAgent
 from esaa.errors import ConfigError
 
 if TYPE_CHECKING:
+    from esaa.agents.bounds import Bounds
     from esaa.agents.sandbox.enclosure import Enclosure
     from esaa.contracts.swarm import Actor
     from esaa.protocol.scheduling import Order
@@ -28,17 +29,18 @@ ADAPTERS = (
     "google",
     "scripted",
     "cassette:DIR",
+    "acp:PROGRAM [ARGUMENTS]",
     "command:PROGRAM [ARGUMENTS]",
     "manual",
 )
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent with hands of its own stands on: its actor's enclosure, made when the first such agent is, and the
-    patterns of what an order may read. `confines_commands`: whether programs of the `command` adapter are in it too."""
+    """What an agent with hands of its own stands on: its actor's enclosure, made when the first such agent is, and
+    what an order may touch. `confines_commands`: whether programs of the `command` adapter are in it too."""
 
     enclosure_of: Callable[[], Enclosure]
-    readable_of: Callable[[Order], tuple[str, ...]]
+    bounds_of: Callable[[Order], Bounds]
     confines_commands: bool = False
 
 
@@ -69,6 +71,8 @@ def make_agent(
             return CommandAgent(argument, root, output_bytes_max, enclosure)
         case "claude-code" | "codex" | "gemini-cli" if not argument and ground is not None:
             return _cli_agent(name, ground, actor)
+        case "acp" if argument and ground is not None:
+            return _acp_agent(argument, ground, output_bytes_max, actor)
         case "anthropic" | "google" if not argument:
             return _api_agent(name, None, output_bytes_max, actor)
         case "openai":
@@ -92,7 +96,18 @@ def _cli_agent(name: str, ground: Ground, actor: Actor | None) -> Agent:
         settings = CliSettings(
             model=actor.model, timeout_s=limits.timeout_s, tokens_out_max=limits.tokens_out_max, env=actor.env
         )
-    return CliAgent(dialect, ground.enclosure_of(), ground.readable_of, settings)
+    return CliAgent(dialect, ground.enclosure_of(), lambda order: ground.bounds_of(order).readable, settings)
+
+
+def _acp_agent(command: str, ground: Ground, output_bytes_max: int, actor: Actor | None) -> Agent:
+    from esaa.agents.acp.agent import AcpAgent, AcpSettings
+
+    settings = AcpSettings(output_bytes_max=output_bytes_max)
+    if actor is not None:
+        settings = AcpSettings(
+            output_bytes_max=output_bytes_max, model=actor.model, timeout_s=actor.limits.timeout_s, env=actor.env
+        )
+    return AcpAgent(command, ground.enclosure_of(), ground.bounds_of, settings)
 
 
 def _api_agent(name: str, base_url: str | None, output_bytes_max: int, actor: Actor | None) -> Agent:

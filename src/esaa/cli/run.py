@@ -97,15 +97,16 @@ def run(
 def _agents(workspace: Workspace, adapter: str | None, record: Path | None) -> dict[str, Agent | None]:
     from functools import partial
 
+    from esaa.agents.bounds import Bounds
     from esaa.agents.cassette import RecordingAgent
     from esaa.agents.resolve import Ground, make_agent
     from esaa.contracts.swarm import MONITOR
     from esaa.protocol.scheduling import Order
 
-    def readable_of(order: Order) -> tuple[str, ...]:
+    def bounds_of(order: Order) -> Bounds:
         task = workspace.state().task(order.task_id)
-        kinds = workspace.rules.agent.boundaries.by_task_kind
-        return kinds[task.task_kind].read if task is not None and task.task_kind in kinds else ()
+        assert task is not None, "an order is about a task of the state"
+        return Bounds(task=task, contract=workspace.rules.agent, action=order.action)
 
     agents: dict[str, Agent | None] = {}
     output_bytes_max = workspace.rules.runtime.dispatch.output_bytes_max
@@ -114,7 +115,7 @@ def _agents(workspace: Workspace, adapter: str | None, record: Path | None) -> d
             continue
         ground = Ground(
             enclosure_of=partial(workspace.enclosure_of, name),
-            readable_of=readable_of,
+            bounds_of=bounds_of,
             confines_commands=workspace.rules.runtime.sandbox is not None or actor.sandbox is not None,
         )
         agent = make_agent(adapter or actor.adapter, workspace.root, output_bytes_max, actor, ground)

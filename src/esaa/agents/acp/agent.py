@@ -16,11 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from esaa.agents.acp.bounds import Bounds
 from esaa.agents.acp.conversation import Conversation
 from esaa.agents.acp.outcome import the_json_in
 from esaa.agents.acp.tree import SessionTree
 from esaa.agents.base import Answer, Dispatch
+from esaa.agents.bounds import Bounds
 from esaa.agents.clis.agent import in_thread
 from esaa.agents.clis.environment import handed_on, without_secrets
 from esaa.agents.clis.versions import Installed

@@ -32,9 +32,9 @@ from acp.schema import (
 )
 from pydantic import BaseModel, ValidationError
 
-from esaa.agents.acp.bounds import Bounds
 from esaa.agents.acp.permissions import ToolCall, option_for, refusal
 from esaa.agents.acp.tree import SessionTree
+from esaa.agents.bounds import Bounds
 from esaa.kernel.ingest import TooLarge
 
 _TOOL_CALLS_MAX = 10_000

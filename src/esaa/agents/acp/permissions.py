@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from esaa.agents.acp.bounds import Bounds
+from esaa.agents.bounds import Bounds
 
 HARMLESS = frozenset({"think"})
 READING = frozenset({"read", "search"})

@@ -30,11 +30,11 @@ from acp.schema import (
 )
 from pydantic import BaseModel, ValidationError
 
-from esaa.agents.acp.bounds import Bounds
 from esaa.agents.acp.conversation import Conversation
 from esaa.agents.acp.desk import Desk, as_params
 from esaa.agents.acp.tree import SessionTree
 from esaa.agents.base import Usage
+from esaa.agents.bounds import Bounds
 from esaa.errors import AgentCrashed, AgentUnavailable
 from esaa.version import __version__
 
