@@ -677,6 +677,15 @@ FURTHER: Examples = {
         "output_sha256": DIGEST_D,
         "timed_out": False,
     },
+    "RunMeasured": {
+        "run_id": "RUN-0001",
+        "duration_seconds": 95.5,
+        "cpu_seconds": 0.75,
+        "calls": 6,
+        "agent_seconds": 80.25,
+        "busy_seconds": 60.5,
+        "agents": [{"agent_name": "agent-impl", "calls": 6, "seconds": 80.25}],
+    },
     "ApprovalRequested": {
         "approval_id": "apr-9",
         "subject": "Deploy 1.4.0 to production",
@@ -1133,6 +1142,7 @@ SUMMARIES: dict[str, str] = {
     "OrchestrationPaused": "PROJ-123 pauses in CODE (manual intervention required): Awaiting design review "
     "for UI component",
     "OrchestrationResumed": "PROJ-123 goes on in CODE after a pause of 4 h 15 min",
+    "RunMeasured": "RUN-0001 was at work for 95.5 s, 6 calls, agents worked 60.5 s",
     "PhaseStarted": "EXPLORE begins: Understand codebase and requirements",
     "PhaseCompleted": "EXPLORE is complete after 30 min by 2 agents, next PLAN",
     "PhaseFailed": "TEST fails: Test coverage below threshold",

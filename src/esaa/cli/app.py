@@ -25,6 +25,7 @@ COMMANDS = {
     "approvals": "esaa.cli.approvals:approvals",
     "approve": "esaa.cli.approvals:approve",
     "deny": "esaa.cli.approvals:deny",
+    "metrics": "esaa.cli.metrics:metrics",
     "submit": "esaa.cli.acts:submit",
     "sign": "esaa.cli.identity:sign",
     "claim": "esaa.cli.acts:claim",

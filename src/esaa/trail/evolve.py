@@ -140,9 +140,9 @@ FOLDS: dict[type[TrailFact], Fold] = {
 """What each type of fact does to the state."""
 
 UNCHANGING: frozenset[type[TrailFact]] = frozenset(
-    {records.SnapshotCreated, records.SnapshotDiscarded, records.ReportGenerated}
+    {records.SnapshotCreated, records.SnapshotDiscarded, records.ReportGenerated, orchestration.RunMeasured}
 )
-"""The types that change nothing but the place: what they tell of is made from the trail and says nothing new."""
+"""The types that change nothing but the place: what they tell of is made from the trail, or only measured."""
 
 
 def evolve(state: OrchestrationState, event: TrailEvent, fact: TrailFact) -> None:

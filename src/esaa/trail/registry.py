@@ -31,6 +31,7 @@ from esaa.trail.facts.orchestration import (
     OrchestrationPaused,
     OrchestrationResumed,
     OrchestrationStarted,
+    RunMeasured,
 )
 from esaa.trail.facts.phases import PhaseCompleted, PhaseFailed, PhaseStarted
 from esaa.trail.facts.quality import QualityCheckCompleted, QualityCheckFailed, QualityCheckStarted
@@ -78,6 +79,7 @@ FAMILIES: dict[str, tuple[type[TrailFact], ...]] = {
         OrchestrationFailed,
         OrchestrationPaused,
         OrchestrationResumed,
+        RunMeasured,
     ),
     "Phases": (PhaseStarted, PhaseCompleted, PhaseFailed),
     "Agents": (AgentSpawned, AgentCompleted, AgentFailed, AgentBlocked),

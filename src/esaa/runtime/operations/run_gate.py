@@ -16,6 +16,7 @@ from esaa.protocol.scheduling import Order
 from esaa.runtime.operations.approving import Approving
 from esaa.runtime.operations.control import REASONS, in_force, refuse_if_stopped, stream_of_run, tail_of
 from esaa.runtime.operations.gate import Estimate, Held
+from esaa.runtime.operations.measuring import Measuring
 from esaa.runtime.operations.spending import Spending
 from esaa.runtime.trail.recorder import RECORDER, TrailRecorder
 from esaa.runtime.trail.trail import Trail
@@ -42,6 +43,7 @@ class RunGate:
         self._stream = GLOBAL
         self._spending: Spending | None = None
         self._approving: Approving | None = None
+        self._measuring: Measuring | None = None
 
     def enter(self) -> None:
         """Raises `Halted` where a person has paused or stopped the runs."""
@@ -54,6 +56,7 @@ class RunGate:
         self._stream = stream_of_run(self._workspace)
         run_id = self._workspace.state().header.run.run_id or "run"
         now = self._trail.clock.now
+        self._measuring = Measuring(now)
         self._spending = Spending(policy.budgets, self._tell, now, run_id=run_id, stream=self._stream)
         if policy.budgets.limits:
             self._spending.begin({name: self._state(name).budgets for name in self._trail.store.names()})
@@ -73,7 +76,10 @@ class RunGate:
 
     def before(self, order: Order, estimate: Estimate) -> Held | None:
         """Sets aside what the call may take, or says why it must not be made."""
-        return None if self._spending is None else self._spending.before(order, estimate)
+        held = None if self._spending is None else self._spending.before(order, estimate)
+        if held is None and self._measuring is not None:
+            self._measuring.began()
+        return held
 
     def timeout_s(self, order: Order, timeout_s: float) -> float:
         """How long the call may take."""
@@ -81,6 +87,8 @@ class RunGate:
 
     def after(self, order: Order, usage: Usage | None, seconds: float, result: bytes | None = None) -> None:
         """Settles a call."""
+        if self._measuring is not None:
+            self._measuring.ended(order.actor, seconds)
         if self._spending is not None:
             self._spending.after(order, usage, seconds, result)
 
@@ -106,7 +114,10 @@ class RunGate:
         self._tell(self._stream, [paused])
 
     def close(self) -> None:
-        """Brings the trail's catalogue up to date: at the end of a command."""
+        """At the end of a command: tells where the time went, and brings the trail's catalogue up to date."""
+        if self._measuring is not None:
+            self._tell(self._stream, [self._measuring.fact(self._workspace.state().header.run.run_id)])
+            self._measuring = None
         self._recorder.close()
 
     def __enter__(self) -> RunGate:

@@ -229,5 +229,50 @@ class OrchestrationResumed(TrailFact, frozen=True, kw_only=True):
         return line(f"{_work(self.issue_key)} goes on{where}{waited}")
 
 
+class AgentMeasured(msgspec.Struct, frozen=True, kw_only=True):
+    """What one agent took of a process of the run.
+
+    - `agent_name`: the agent.
+    - `calls`: how often it was asked.
+    - `seconds`: how long it worked, all calls together.
+    """
+
+    agent_name: str
+    calls: Count
+    seconds: Seconds
+
+
+class RunMeasured(TrailFact, frozen=True, kw_only=True):
+    """A process of the governed run is over, and this is where its time went. Recorded by the orchestrator.
+
+    It changes no state: no decision rests on it.
+
+    - `run_id`: the run; several processes may have worked on it.
+    - `cpu_seconds`: the processor time of the orchestrator alone, without its agents' programs.
+    - `calls`: how often an agent was asked.
+    - `agent_seconds`: how long the agents worked, all calls together.
+    - `busy_seconds`: how long at least one agent worked.
+    - `agents`: the same by agent.
+    """
+
+    phase_field: ClassVar[str | None] = None
+    agent_field: ClassVar[str | None] = None
+
+    duration_seconds: Seconds
+    run_id: str | UnsetType = UNSET
+    cpu_seconds: Seconds | UnsetType = UNSET
+    calls: Count | UnsetType = UNSET
+    agent_seconds: Seconds | UnsetType = UNSET
+    busy_seconds: Seconds | UnsetType = UNSET
+    agents: tuple[AgentMeasured, ...] | UnsetType = UNSET
+
+    def summary(self) -> str:
+        """What happened, in one line."""
+        run = told("{} ", self.run_id)
+        calls = told(", {}", self.calls, lambda total: counted(total, "call"))
+        busy = told(", agents worked {}", self.busy_seconds, seconds)
+        return line(f"{run}was at work for {seconds(self.duration_seconds)}{calls}{busy}")
+
+
 def _work(issue_key: str | None) -> str:
     return issue_key or "the run"
