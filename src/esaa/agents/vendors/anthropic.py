@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ class AnthropicVendor:
 
     def load(self) -> None:
         """Imports the SDK."""
-        import anthropic  # noqa: F401
+        importlib.import_module("anthropic")
 
     async def ask(self, endpoint: Endpoint, question: Question) -> Heard:
         """One call. Raises `CallFailed`."""

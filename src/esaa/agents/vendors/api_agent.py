@@ -98,24 +98,24 @@ class ApiAgent:
 
     async def _heard(self, endpoint: Endpoint, question: Question, until: float) -> Heard:
         pause_s = self._first_pause_s
-        for number in range(1, _TRIES_MAX + 1):
-            left_s = until - time.monotonic()
+        tries = 0
+        while True:
+            tries += 1
+            left_s = max(until - time.monotonic(), 0.001)
             try:
-                return await self._vendor.ask(endpoint, msgspec.structs.replace(question, timeout_s=max(left_s, 0.001)))
-            except CallFailed as failure:
-                failed = failure
+                return await self._vendor.ask(endpoint, msgspec.structs.replace(question, timeout_s=left_s))
+            except CallFailed as error:
+                failed = error
             except (AttributeError, TypeError, KeyError, IndexError) as error:
                 # The SDKs hand on what a server answers without a look at its shape.
                 failed = CallFailed(None, f"the answer has not the documented shape ({error!r})")
-            is_retried = failed.status is None or failed.status in _RETRIED or failed.status >= _SERVER
             wait_s = max(pause_s, failed.retry_after_s or 0.0)
-            if failed.is_final or failed.is_too_large or not is_retried or number == _TRIES_MAX:
-                break
-            if failed.status is not None and time.monotonic() + wait_s >= until:
-                break
+            # A connection that broke at the end of the time is the time limit's to tell.
+            is_too_late = failed.status is not None and time.monotonic() + wait_s >= until
+            if tries == _TRIES_MAX or is_too_late or not _may_pass(failed):
+                raise self._failure(failed, endpoint, tries)
             await asyncio.sleep(wait_s)
             pause_s = min(pause_s * 2, _PAUSE_S_MAX)
-        raise self._failure(failed, endpoint, number)
 
     def _failure(self, failed: CallFailed, endpoint: Endpoint, tries: int) -> AgentError:
         vendor, settings = self._vendor, self._settings
@@ -179,6 +179,12 @@ class ApiAgent:
 
         variables = os.environ if self._environ is None else self._environ
         return self._settings.base_url or variables.get(self._vendor.url_name) or None
+
+
+def _may_pass(failed: CallFailed) -> bool:
+    if failed.is_final or failed.is_too_large or failed.is_key_refused:
+        return False
+    return failed.status is None or failed.status in _RETRIED or failed.status >= _SERVER
 
 
 def _checked_url(url: str, *, has_key: bool) -> None:

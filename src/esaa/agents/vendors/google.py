@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from esaa.agents.vendors.vendor import CallFailed, Endpoint, Heard, Question, brief_text, seconds
@@ -28,7 +29,7 @@ class GoogleVendor:
 
     def load(self) -> None:
         """Imports the SDK."""
-        from google import genai  # noqa: F401
+        importlib.import_module("google.genai")
 
     async def ask(self, endpoint: Endpoint, question: Question) -> Heard:
         """One call. Raises `CallFailed`."""

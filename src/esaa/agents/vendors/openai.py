@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from esaa.agents.vendors.vendor import CallFailed, Endpoint, Heard, Question, brief_text, seconds
@@ -32,7 +33,7 @@ class OpenAIVendor:
 
     def load(self) -> None:
         """Imports the SDK."""
-        import openai  # noqa: F401
+        importlib.import_module("openai")
 
     async def ask(self, endpoint: Endpoint, question: Question) -> Heard:
         """One call. Raises `CallFailed`."""
