@@ -15,6 +15,7 @@ import msgspec
 
 from bench.figure import Figure
 from bench.measure import Sample, cpu_of, medians, run
+from bench.run_figures import overhead
 from bench.trail_figures import TrailBench
 from bench.workspaces import TS, make_workspace_apart, task_id
 from esaa.kernel.recorded import Draft
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         yardsticks = bench.yardsticks()
         print("yardsticks:", json.dumps(yardsticks), flush=True)
         figures: list[Figure] = []
-        governed = (bench.start_up, bench.appends, bench.claim, bench.verify)
+        governed = (bench.start_up, bench.appends, bench.claim, bench.run, bench.verify)
         witnessed = (trail.recording, trail.many_writers, trail.queries, trail.reconstruction, trail.memory)
         for measure in (*governed, *witnessed):
             if options.measure is not None and options.measure != measure.__name__:
@@ -161,6 +162,10 @@ class Bench:
                 name="claim: CPU at 100,000 events / at 100 events", ratio=many.cpu_s / few.cpu_s, bar=2, detail=detail
             )
         ]
+
+    def run(self) -> list[Figure]:
+        """What a run costs beside its agents."""
+        return overhead(self._scratch / "runs", 100 // self._scale, min(self._repeats, 3))
 
     def verify(self) -> list[Figure]:
         """Full verification of a million events against `sha256sum` of the same file, and its memory."""

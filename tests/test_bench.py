@@ -29,6 +29,7 @@ def test_every_figure_is_measured_and_nothing_is_kept_of_a_short_run(tmp_path: P
         "start-up:",
         "appends:",
         "claim:",
+        "run: CPU of the orchestrator",
         "verify: wall",
         "verify: peak memory",
         "verify again:",

@@ -10,10 +10,10 @@ from esaa.contracts.governance import Governance
 from esaa.protocol.attempts import cooldown_end, deadline, parse_ts
 from esaa.protocol.blocking import blocking_issue, halting_issue, mends, pending_hotfix
 from esaa.protocol.boundaries import write_set
-from esaa.protocol.paths import overlap
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
 from esaa.protocol.transitions import ACTION_OF_STATUS, responsible_actor, waits_for
+from esaa.protocol.write_sets import WriteSets
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,10 @@ def plan(state: State, rules: Governance, now: str, in_flight: Collection[str] =
     Two tasks whose write sets may meet are not in flight at once under `dispatch.conflicts: serialise`.
     """
     pending = sorted(state.tasks.pending(), key=lambda task: task.is_hotfix is not True)
-    active = [task for task in pending if task.status != "todo" or task.task_id in in_flight]
+    active = WriteSets()
+    for task in pending:
+        if task.status != "todo" or task.task_id in in_flight:
+            active.add(task, write_set(task, rules.agent))
     orders: list[Order] = []
     waiting: list[Waiting] = []
     for task in pending:
@@ -73,7 +76,8 @@ def plan(state: State, rules: Governance, now: str, in_flight: Collection[str] =
             waiting.append(Waiting(task_id=task.task_id, reason=f"no registered actor serves it ({task.task_kind})"))
             continue
         orders.append(order)
-        active.append(task)
+        if task.status == "todo":
+            active.add(task, write_set(task, rules.agent))
     stuck = () if orders or in_flight else tuple(_deadlocked(waiting))
     return Plan(
         orders=tuple(orders),
@@ -108,14 +112,10 @@ def _obstacle(task: Task, state: State, rules: Governance, now: str) -> Waiting 
     return None
 
 
-def _conflict(task: Task, active: list[Task], state: State, rules: Governance) -> Waiting | None:
-    mine = write_set(task, rules.agent)
-    for other in active:
+def _conflict(task: Task, active: WriteSets, state: State, rules: Governance) -> Waiting | None:
+    for other, meeting in active.met(write_set(task, rules.agent)):
         # A task that asked for this hotfix waits for it, and so writes nothing meanwhile.
-        if other.task_id == task.task_id or pending_hotfix(other, state) == task.task_id:
-            continue
-        meeting = overlap(mine, write_set(other, rules.agent))
-        if meeting is not None:
+        if other.task_id != task.task_id and pending_hotfix(other, state) != task.task_id:
             reason = f"would write `{meeting}` at the same time as {other.task_id}"
             return Waiting(task_id=task.task_id, reason=reason, on=(other.task_id,))
     return None
