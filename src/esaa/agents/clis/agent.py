@@ -149,8 +149,8 @@ class CliAgent:
             (str(installed.path), *invocation.arguments),
             directory=ask.tree,
             sees_project=False,
-            readable=installed.folders,
-            writable=(ask.tree, ask.asked, *login),
+            readable=(*installed.folders, ask.asked),
+            writable=(ask.tree, *login),
             environment={**ask.variables, "HOME": str(home), **invocation.environment},
         )
         return program, invocation.given

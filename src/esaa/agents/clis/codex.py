@@ -43,8 +43,6 @@ class Codex:
             "--skip-git-repo-check",
             "--sandbox",
             "danger-full-access" if ask.is_confined else own,
-            "--output-last-message",
-            str(ask.asked / "last.txt"),
             *_set("approval_policy", "never"),
             *_set("web_search", "disabled"),
             # A folder for temporary files that others use too is no private place.
