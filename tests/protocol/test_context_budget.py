@@ -40,6 +40,22 @@ def test_more_shared_words_come_first_and_no_more_than_so_many() -> None:
     assert [path for path, _ in found[1:]] == crowd[: RELATED_MAX - 1]
 
 
+def test_what_may_not_be_shown_takes_no_place_of_what_may() -> None:
+    state = folded(created("T-1", description="the parser"))
+    task = state.task("T-1")
+    assert task is not None
+    asked: list[str] = []
+
+    def may_show(path: str) -> bool:
+        asked.append(path)
+        return path.startswith("src/")
+
+    crowd = [f"a/parser/{number}" for number in range(RELATED_MAX)]
+    found = ranked(task, [], [*crowd, "src/parser.py", "src/other.py"], may_show)
+    assert [one.path for one in found] == ["src/parser.py"]
+    assert "src/other.py" not in asked
+
+
 def test_order_does_not_depend_on_the_order_of_the_disk() -> None:
     names = ["src/b_parser.py", "src/a_parser.py", "src/parser.py"]
     assert ranking("parser", [], [], names) == ranking("parser", [], [], names[::-1])

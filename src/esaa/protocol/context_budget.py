@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -76,27 +76,32 @@ def text_tokens(*texts: str) -> int:
     return sum(tokens_of(len(text.encode("utf-8", "surrogatepass"))) for text in texts)
 
 
-def ranked(task: Task, wanted: Sequence[str], readable: Iterable[str]) -> list[Ranked]:
+def ranked(
+    task: Task, wanted: Sequence[str], others: Iterable[str], may_show: Callable[[str], bool] | None = None
+) -> list[Ranked]:
     """The files in the order in which they matter: the task's own, its specifications, what it rests on, the rest.
 
-    `wanted` are those of `wanted_files`, `readable` others in the read boundary. Of the rest, those count whose path
-    shares words with the title, the description and the outputs: most words first, then the shorter path.
+    `wanted` are those of `wanted_files`, `others` what lies around them. Of these, those count whose path shares words
+    with the title, the description and the outputs: most words first, then the shorter path. `may_show` is asked of
+    those alone.
     """
     own = set(task.output_files)
     specs = [path for path in wanted if path not in own and path.startswith(_SPEC)]
-    others = [path for path in wanted if path not in own and not path.startswith(_SPEC)]
+    bases = [path for path in wanted if path not in own and not path.startswith(_SPEC)]
     found = [Ranked(path=path, why="the task's own") for path in wanted if path in own]
     found += [Ranked(path=path, why="a specification") for path in specs]
-    found += [Ranked(path=path, why="what the task rests on") for path in others]
-    return found + _related(task, set(wanted), readable)
+    found += [Ranked(path=path, why="what the task rests on") for path in bases]
+    return found + _related(task, set(wanted), others, may_show)
 
 
-def _related(task: Task, taken: set[str], readable: Iterable[str]) -> list[Ranked]:
+def _related(
+    task: Task, taken: set[str], others: Iterable[str], may_show: Callable[[str], bool] | None
+) -> list[Ranked]:
     words = words_of(" ".join((task.title, task.description, *task.output_files)))
     scored: list[tuple[int, int, str, set[str]]] = []
-    for path in readable:
+    for path in others:
         shared = words & words_of(path)
-        if shared and path not in taken:
+        if shared and path not in taken and (may_show is None or may_show(path)):
             scored.append((-len(shared), len(path), path, shared))
     scored.sort(key=lambda one: one[:3])
     return [

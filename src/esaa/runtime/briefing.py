@@ -83,9 +83,11 @@ def _files(workspace: Workspace, order: Order, task: Task, budget: Budget) -> li
     profile = workspace.rules.profile_of(order.actor)
     # Who only takes a task, or is shown no files, needs no look around.
     looks_around = order.action != "claim" and (profile is None or "files" in profile.context.injects)
-    readable = _readable(workspace, task) if looks_around else []
+    around = (
+        list_files(workspace.root, readable_folders(task, workspace.rules), _ENTRIES_SEEN_MAX) if looks_around else []
+    )
     views: list[FileView] = []
-    for one in ranked(task, wanted, readable):
+    for one in ranked(task, wanted, around, lambda path: _may_show(workspace, task, path)):
         if not budget.has_room():
             break
         view = _view(workspace, one, budget)
@@ -94,21 +96,12 @@ def _files(workspace: Workspace, order: Order, task: Task, budget: Budget) -> li
     return views
 
 
-def _readable(workspace: Workspace, task: Task) -> list[str]:
-    """The files that the task may read, but for hidden ones."""
-    rules = workspace.rules
-    if task.task_kind not in rules.agent.boundaries.by_task_kind:
-        return []
-    kind = task.task_kind
-    found = list_files(workspace.root, readable_folders(task, rules), _ENTRIES_SEEN_MAX)
-    return [
-        path
-        for path in found
-        if not path.startswith(".")
-        and "/." not in path
-        and path_fault(path) is None
-        and may_read(path, kind, rules.agent)
-    ]
+def _may_show(workspace: Workspace, task: Task, path: str) -> bool:
+    """Whether a file that nobody named may be shown: one that the task may read, and that is not hidden."""
+    if path.startswith(".") or "/." in path or path_fault(path) is not None:
+        return False
+    kind, contract = task.task_kind, workspace.rules.agent
+    return kind in contract.boundaries.by_task_kind and may_read(path, kind, contract)
 
 
 def _view(workspace: Workspace, one: Ranked, budget: Budget) -> FileView | None:
