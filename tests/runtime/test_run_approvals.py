@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -242,9 +243,12 @@ def test_others_go_on_meanwhile(root: Path) -> None:
     assert done == [("done", 1)]
 
 
-def test_agent_that_may_be_asked_again_for_nothing_is(root: Path) -> None:
+def test_answer_of_an_agent_that_costs_nothing_can_be_looked_at_too(root: Path) -> None:
     agent = ScriptedAgent()
     asyncio.run(work(governed(root, POLICY, [PAGE]), agent))
+    content = content_of(reopen(root), waiting(root))
+    assert content is not None
+    assert b"src/page.html" in content
     answer(root)
     assert asyncio.run(work(reopen(root), agent)).outcome == "success"
 
@@ -257,8 +261,9 @@ def test_other_content_under_the_same_request_needs_its_own(root: Path) -> None:
             return result("complete", "T-1", files={"src/page.html": next(versions)})
         return canonical(obedient(dispatch, context))
 
-    agent = ScriptedAgent(fickle)  # keeps nothing, so it is asked again, and says something else
+    agent = ScriptedAgent(fickle)
     asyncio.run(work(governed(root, POLICY, [PAGE]), agent))
     answer(root)
+    shutil.rmtree(root / ".roadmap" / ".esaa" / "answers")  # it is disposable; the agent is asked again
     assert asyncio.run(work(reopen(root), agent)).outcome == "waiting"
     assert "complete" not in actions(root)

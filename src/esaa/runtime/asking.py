@@ -120,20 +120,7 @@ class Asking:
             self._gate.after(order, usage, seconds)
             return Asked(question_sha256=question, outcome=outcome, usage=usage, provenance=provenance)
         received_at = workspace.now()
-        if not is_repeatable(agent):
-            workspace.answers.keep(
-                KeptAnswer(
-                    question_sha256=question,
-                    task_id=order.task_id,
-                    received_at=received_at,
-                    based_on=based_on,
-                    usage=usage,
-                    provenance=provenance,
-                    result=outcome,
-                )
-            )
-        self._gate.after(order, usage, seconds, outcome)
-        return Asked(
+        asked = Asked(
             question_sha256=question,
             outcome=outcome,
             usage=usage,
@@ -141,11 +128,33 @@ class Asking:
             based_on=based_on,
             received_at=received_at,
         )
+        if not is_repeatable(agent):
+            self._keep(order, asked, outcome)
+        self._gate.after(order, usage, seconds, outcome)
+        return asked
+
+    def hold(self, order: Order, asked: Asked) -> None:
+        """The answer waits for a person, who wants to see it: it is kept, also where the agent could be asked again."""
+        if isinstance(asked.outcome, bytes) and self._workspace.answers.find(asked.question_sha256) is None:
+            self._keep(order, asked, asked.outcome)
 
     def settled(self, asked: Asked) -> None:
         """What was answered is judged, and in the log; it is never taken from the disk again."""
         self._settled.add(asked.question_sha256)
         self._workspace.answers.drop(asked.question_sha256)
+
+    def _keep(self, order: Order, asked: Asked, result: bytes) -> None:
+        self._workspace.answers.keep(
+            KeptAnswer(
+                question_sha256=asked.question_sha256,
+                task_id=order.task_id,
+                received_at=asked.received_at or self._workspace.now(),
+                based_on=self._workspace.state().seq if asked.based_on is None else asked.based_on,
+                usage=asked.usage,
+                provenance=asked.provenance,
+                result=result,
+            )
+        )
 
     def _estimate(self, dispatch: Dispatch) -> Estimate:
         """What the call may take. An agent that needs no prompt is no model, and takes no tokens that are known."""

@@ -25,7 +25,11 @@ from esaa.protocol.scheduling import Order, Plan, Waiting, plan
 from esaa.runtime.asking import Asked, Asking
 from esaa.runtime.operations.control import tail_of
 from esaa.runtime.operations.gate import POLL_S, Gate, Held, OpenGate
+from esaa.runtime.tree_watch import CHANGE, TreeWatch, Unaccounted, told
 from esaa.runtime.workspace import Receipt, Workspace
+
+_STRANGE_MAX = 100
+"""So many files that no event accounts for are recorded by name."""
 from esaa.stores.control import Control
 
 Outcome = Literal["success", "failed", "halted", "paused", "waiting"]
@@ -70,6 +74,7 @@ class Orchestrator:
         self._agent_of = agent_of
         self._gate = gate or OpenGate()
         self._asking = Asking(workspace, agent_of, self._gate)
+        self._watch = TreeWatch(workspace.root, workspace.disk)
         self._observer = observer
         self._in_flight: dict[asyncio.Task[Asked], Order] = {}
         self._results = 0
@@ -89,7 +94,9 @@ class Orchestrator:
             current = plan(self._workspace.state(), self._workspace.rules, self._workspace.now())
             return self._report("success", current, "all tasks were done before")
         self._gate.begin()
-        for remark in self._asking.begin():
+        state = self._workspace.state()
+        unwatched = self._watch.begin(state.header.run.run_id, state.seq)
+        for remark in (*self._asking.begin(), *filter(None, [unwatched])):
             self._observer.said(remark)
         try:
             return await self._loop(parallel, steps)
@@ -202,6 +209,7 @@ class Orchestrator:
         answer = asked.outcome
         outcome = self._judged(order, asked, answer) if isinstance(answer, bytes) else answer
         if isinstance(outcome, Held):
+            self._asking.hold(order, asked)
             self._observer.settled(order, Receipt(events=(), notices=(outcome.reason,)))
             return None
         if isinstance(outcome, Rejected):
@@ -296,6 +304,10 @@ class Orchestrator:
 
     def _end(self, status: Literal["success", "failed"], current: Plan, message: str) -> RunReport:
         workspace = self._workspace
+        strange = self._tell_strange_writes()
+        if strange:
+            detail = {"files": [one.path for one in strange[:_STRANGE_MAX]], "count": len(strange)}
+            workspace.commit(RecordRepair(target="files", change=CHANGE, detail=detail))
         # A mismatch is recorded and projected again; only when that does not help, the run halts.
         for _ in range(2):
             header = workspace.state().header
@@ -313,9 +325,20 @@ class Orchestrator:
                 "Run `esaa verify --explain` and look for another program that writes it.",
             )
         workspace.commit(EndRun(status=status, message=message) if status != "success" else EndRun(status=status))
+        self._watch.end(strange)
         return self._report(status, current, message)
 
+    def _tell_strange_writes(self) -> tuple[Unaccounted, ...]:
+        """The files of the project that changed in this run without an event; nothing is taken back."""
+        since = self._watch.since()
+        found = () if since is None else self._watch.unaccounted(self._workspace.events(since + 1))
+        if found:
+            self._observer.said(f"no event accounts for the change of {told(found)}")
+        return found
+
     def _report(self, outcome: Outcome, current: Plan, message: str) -> RunReport:
+        if outcome not in ("success", "failed"):  # at a true end it was told, and recorded, before
+            self._tell_strange_writes()
         return RunReport(
             outcome=outcome,
             run_id=self._workspace.state().header.run.run_id,
