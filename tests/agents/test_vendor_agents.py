@@ -341,6 +341,14 @@ def test_an_empty_account_at_openai_stops_the_run(monkeypatch: pytest.MonkeyPatc
     assert len(fake.seen) == 1
 
 
+@pytest.mark.parametrize("rule", [Rule(status=402), Rule(status=400, message="Your credit balance is too low.")])
+def test_an_empty_account_at_anthropic_stops_the_run(rule: Rule) -> None:
+    with played(rule) as fake, pytest.raises(AgentUnavailable) as caught:
+        ask(Bench("anthropic").agent(fake))
+    assert caught.value.code == "QUOTA_EXHAUSTED"
+    assert len(fake.seen) == 1
+
+
 def test_openai_keeps_nothing_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
     from esaa.dev.fake_llm import responses_wire
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TOOL = "agent_result"
 _STOPS = {"max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "refusal"}
-_NO_CREDIT = 402
+_NO_CREDIT = "credit balance is too low"
 
 
 class AnthropicVendor:
@@ -114,10 +114,10 @@ def _heard(message: Message) -> Heard:
 
 
 def _failed(error: APIStatusError) -> CallFailed:
-    headers = error.response.headers
+    # An empty account is answered with 400, and told from other bad requests by its words alone.
     return CallFailed(
         error.status_code,
         brief_text(error.message),
-        retry_after_s=seconds(headers.get("retry-after")),
-        is_final=error.status_code == _NO_CREDIT or headers.get("x-should-retry") == "false",
+        retry_after_s=seconds(error.response.headers.get("retry-after")),
+        is_final=_NO_CREDIT in str(error.message).lower(),
     )

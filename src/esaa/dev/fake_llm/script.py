@@ -15,7 +15,7 @@ from esaa.kernel.ingest import CONTRACT, NotIngested, yaml_of
 
 Fault = Literal["never", "cut", "truncated", "prose", "fenced", "half", "garbage", "empty", "refusal", "flood"]
 _FLOOD_BYTES = 100 * 1024 * 1024
-STATUSES = (400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504, 529)
+STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504, 529)
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

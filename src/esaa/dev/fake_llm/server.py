@@ -210,7 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
         if rule.wait_s and not self._waited(rule.wait_s):
             return
         if rule.status is not None:
-            headers = {} if rule.retry_after_s is None else {"retry-after": f"{rule.retry_after_s:g}"}
+            # What Anthropic says beside each error.
+            headers = {"x-should-retry": "true" if rule.status in (408, 409, 429) or rule.status >= 500 else "false"}
+            if rule.retry_after_s is not None:
+                headers["retry-after"] = f"{rule.retry_after_s:g}"
             self._json(rule.status, _failure(request, rule.status, rule.message), headers)
         elif rule.fault == "never":
             self._waited(None)
