@@ -15,6 +15,7 @@ from esaa.protocol.commands import RecordRepair
 from esaa.protocol.facts import FileWritten
 from esaa.protocol.lessons import enforceable
 from esaa.protocol.roadmap import schema_version
+from esaa.runtime.tree_watch import TreeWatch, told
 from esaa.runtime.verification.checkpoint_audit import Knowledge
 from esaa.runtime.verification.verify import Target, verify
 from esaa.runtime.workspace import Workspace
@@ -173,6 +174,13 @@ def _meaning(workspace: Workspace) -> list[Symptom]:
         if not enforceable(lesson):
             text = f"Lesson {lesson.get('lesson_id')} is to be enforced, but its rule has no form that can be."
             found.append(_warning("LESSON_NOT_ENFORCEABLE", text, "See docs/reference/lessons.md."))
+    watch = TreeWatch(workspace.root, workspace.disk)
+    since = watch.since()
+    strange = () if since is None else watch.unaccounted(workspace.events(since + 1))
+    if strange:
+        text = f"No event accounts for {len(strange)} change(s) in the project: {told(strange)}."
+        hint = "An agent, or somebody else, wrote there during a run. Keep the files or remove them."
+        found.append(_warning("UNACCOUNTED_WRITE", text, hint))
     staging = workspace.roadmap / ".esaa" / "staging"
     left = sorted(path.name for path in staging.iterdir()) if staging.is_dir() else []
     if left:

@@ -17,7 +17,7 @@ from esaa.errors import Halted, ProjectionMismatch, UsageError
 from esaa.kernel.decider import Rejected
 from esaa.protocol.attempts import parse_ts
 from esaa.protocol.blocking import halting_issue
-from esaa.protocol.commands import BindIssue, EndRun, RecordTimeout, ReportDeadlock, StartRun, Submit
+from esaa.protocol.commands import BindIssue, EndRun, RecordRepair, RecordTimeout, ReportDeadlock, StartRun, Submit
 from esaa.protocol.facts import RunEnded, VerificationFailed
 from esaa.protocol.intentions import AgentResult
 from esaa.protocol.result import Refused, parse_result
@@ -27,10 +27,10 @@ from esaa.runtime.operations.control import tail_of
 from esaa.runtime.operations.gate import POLL_S, Gate, Held, OpenGate
 from esaa.runtime.tree_watch import CHANGE, TreeWatch, Unaccounted, told
 from esaa.runtime.workspace import Receipt, Workspace
+from esaa.stores.control import Control
 
 _STRANGE_MAX = 100
 """So many files that no event accounts for are recorded by name."""
-from esaa.stores.control import Control
 
 Outcome = Literal["success", "failed", "halted", "paused", "waiting"]
 
