@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -18,15 +17,12 @@ from typing import Literal
 
 import msgspec
 
+from esaa.agents.marks import MARK, end_marked, new_mark
 from esaa.errors import AgentError
 
 _COMPLAINT_BYTES = 4096
 _STDIN, _STDOUT = 0, 1
 _DRAIN_S = 1.0
-MARK = "ESAA_AGENT_CALL"
-"""The variable that all of a call's processes carry; its value is the call's own."""
-_SWEEPS_MAX = 20
-_PROCESSES = Path("/proc")
 
 Ending = Literal["exited", "timed_out", "too_large"]
 
@@ -69,7 +65,7 @@ async def run_program(program: Program, given: bytes, *, timeout_s: float, outpu
     Nothing that it started outlives this call. Raises `AgentError` where it cannot be started.
     """
     conversation = _Conversation(output_bytes_max)
-    mark = secrets.token_hex(16)
+    mark = new_mark()
     environment = dict(os.environ if program.environment is None else program.environment) | {MARK: mark}
     begin = time.monotonic()
     try:
@@ -166,46 +162,3 @@ async def _end(transport: asyncio.SubprocessTransport, conversation: _Conversati
             stdin.abort()
     finally:
         transport.close()
-
-
-def end_marked(mark: str) -> None:
-    """Kills the processes that carry the mark; again, until none is found, since a killed one may just have forked."""
-    wanted = f"{MARK}={mark}".encode()
-    if not _PROCESSES.is_dir() or not hasattr(os, "pidfd_open"):
-        return
-    for _ in range(_SWEEPS_MAX):
-        found = False
-        for entry in os.scandir(_PROCESSES):
-            if entry.name.isdigit() and _kill_if_marked(int(entry.name), wanted):
-                found = True
-        if not found:
-            return
-
-
-def _kill_if_marked(pid: int, mark: bytes) -> bool:
-    # Read before a descriptor is made: most processes are somebody else's, and each costs only one failed open.
-    if not _is_marked(pid, mark):
-        return False
-    try:
-        fd = os.pidfd_open(pid)
-    except OSError:
-        return False
-    try:
-        # Asked again now that the descriptor holds the number: it may have gone to another process meanwhile.
-        if not _is_marked(pid, mark):
-            return False
-        signal.pidfd_send_signal(fd, signal.SIGKILL)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
-
-
-def _is_marked(pid: int, mark: bytes) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-            # An environment may be as large as its owner likes; the mark stands in the part that was put there.
-            return mark in file.read(1024 * 1024)
-    except OSError:
-        return False

@@ -60,6 +60,7 @@ def run(
     """
     import asyncio
 
+    from esaa.agents.marks import end_abandoned
     from esaa.cli.progress import make_observer
     from esaa.open import open_feed, open_gate
     from esaa.runtime.orchestrator import Orchestrator
@@ -79,6 +80,7 @@ def run(
     limit = workspace.rules.runtime.dispatch.parallel_max
     lock = workspace.roadmap / ".esaa" / "run.lock"
     with writer_lock(lock, timeout_s=0, what="another `esaa run`"):
+        end_abandoned()
         feed.begin()
         face.mend(workspace)
         first = workspace.state().seq

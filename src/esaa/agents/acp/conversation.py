@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import signal
 from collections import deque
 from typing import Any
 
 import msgspec
 
-from esaa.agents.process import MARK, Program, end_marked
+from esaa.agents.marks import MARK, end_marked, new_mark
+from esaa.agents.process import Program
 from esaa.errors import AgentUnavailable
 
 _STDIN, _STDOUT = 0, 1
@@ -35,7 +35,7 @@ class Conversation(asyncio.SubprocessProtocol):
         self.is_too_large = False
         self.noise = ""
         self.complaint = b""
-        self._mark = secrets.token_hex(16)
+        self._mark = new_mark()
         self.message_bytes_max = message_bytes_max
         self._left = message_bytes_max * _TOTAL_FACTOR
         self._partial = bytearray()
