@@ -112,6 +112,8 @@ class Agent:
         self.send({"id": number, "result": {"protocolVersion": version, "agentInfo": info, "authMethods": methods}})
 
     def open(self, number: int, params: dict[str, Any]) -> None:
+        if self.script == "opens_nothing":
+            time.sleep(60)
         if self.script == "logged_out":
             self.send({"id": number, "error": {"code": -32000, "message": "Authentication required"}})
             return

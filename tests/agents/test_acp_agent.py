@@ -354,6 +354,13 @@ def test_a_program_that_says_nothing_is_no_acp_agent(tmp_path: Path, monkeypatch
     assert caught.value.code == "ACP_NO_HANDSHAKE"
 
 
+def test_a_session_that_is_not_opened_costs_an_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("esaa.agents.acp.session._HANDSHAKE_S", 5)
+    with pytest.raises(AgentCrashed) as caught:
+        Play(tmp_path, "opens_nothing").answer(timeout_s=60)
+    assert caught.value.code == "ACP_NO_SESSION"
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [("/no/such/program --acp", "AGENT_NOT_INSTALLED"), ("cat", "ACP_SESSION_REFUSED"), ("true", "ACP_NO_HANDSHAKE")],

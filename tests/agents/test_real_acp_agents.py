@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,16 +52,21 @@ TIMEOUT_S = 90.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-def ask(
-    which: str, project: Path, fake: FakeLlm, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox | None = None
-) -> Answer:
-    """One dispatch to a real agent. Skips where npm could not install it; in CI that is a failure."""
-    program, _, arguments = COMMANDS[which].partition(" ")
+def need_agent(program: str) -> None:
+    """Skips where npm could not install the program; in CI that is a failure."""
     if not (PROGRAMS / program).exists() or shutil.which("node") is None:
         message = f"{program} is not installed (python tools/system_tools.py)"
         if os.environ.get("CI") == "true":
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
+
+
+def ask(
+    which: str, project: Path, fake: FakeLlm, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox | None = None
+) -> Answer:
+    """One dispatch to a real agent."""
+    program, _, arguments = COMMANDS[which].partition(" ")
+    need_agent(program)
     for name, value in fake.environment().items():
         monkeypatch.setenv(name, value)
     (project / "src").mkdir(parents=True)
@@ -122,3 +130,41 @@ def test_a_real_agent_whose_key_is_refused_ends_with_an_error(
         ask(which, tmp_path / "project", fake, monkeypatch)
     assert caught.value.code in {"AGENT_NOT_LOGGED_IN", "AGENT_CRASHED"}
     assert fake.environment()["GEMINI_API_KEY"] not in caught.value.message
+
+
+@pytest.mark.parametrize("which", COMMANDS)
+def test_the_demo_project_is_finished_over_acp(tmp_path: Path, which: str) -> None:
+    program, _, arguments = COMMANDS[which].partition(" ")
+    need_agent(program)
+    root = tmp_path / "landing"
+    root.mkdir()
+
+    def esaa(*words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "esaa", *words],
+            cwd=root,
+            env={**os.environ, "ESAA_CONFIG_DIR": str(tmp_path / "config"), **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert esaa("init", "--demo", "landing").returncode == 0
+    swarm = root / ".roadmap/agents_swarm.yaml"
+    adapter = f'adapter: "acp:{PROGRAMS / program} {arguments}"\n    env: [{", ".join(VARIABLES)}]'
+    swarm.write_text(re.sub(r"adapter: .*", lambda _: adapter, swarm.read_text("utf-8")))
+    policy = root / ".roadmap/RUNTIME_POLICY.yaml"
+    policy.write_text(
+        re.sub(r"(?m)^sandbox:\n(?:[ #].*\n|\n)*", "", policy.read_text("utf-8")) + "\nsandbox:\n  level: none\n"
+    )
+    with FakeLlm(Script(hand_in="tools")) as fake:
+        run = esaa("run", "--parallel", "3", environment=fake.environment())
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "9 done" in run.stdout
+    assert "0 rejected" in run.stdout
+    assert esaa("verify", "--strict", "--files").returncode == 0
+    log = (root / ".roadmap/activity.jsonl").read_text()
+    clients = [json.loads(line)["payload"]["provenance"]["client"] for line in log.splitlines() if '"client"' in line]
+    assert len(clients) == 27
+    assert len(set(clients)) == 1
+    assert clients[0].startswith("acp:")

@@ -44,7 +44,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
 }
 """The agents that were tested, by the name that they say, with their versions."""
 
-_HANDSHAKE_S = 60.0
+_HANDSHAKE_S = 120.0
 _REFUSALS_SHOWN = 5
 _AUTH_REQUIRED = -32000
 _KEYED_METHODS = {"gemini-api-key": "GEMINI_API_KEY"}
@@ -170,6 +170,14 @@ class Session:
                 request = NewSessionRequest(cwd=str(directory), mcp_servers=[])
                 return await _ask(connection, "session/new", request, NewSessionResponse)
         except TimeoutError as error:
+            if self._agent is not None:
+                # It speaks ACP, and only this once opened no session: that may go better the next time.
+                raise AgentCrashed(
+                    "ACP_NO_SESSION",
+                    f"{self._ordered.name} opened no session within {_HANDSHAKE_S:.0f} s ({self._last_words()}).",
+                    "It is tried again. Start it by hand and look at what it says.",
+                    usage=self.usage(),
+                ) from error
             raise AgentUnavailable(
                 "ACP_NO_HANDSHAKE",
                 f"{self._ordered.name} opened no ACP session within {_HANDSHAKE_S:.0f} s ({self._last_words()}).",
