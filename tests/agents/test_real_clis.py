@@ -174,6 +174,7 @@ def test_what_the_model_says_wrong_reaches_the_orchestrator_or_is_no_answer(
     assert answer.result
 
 
+@pytest.mark.timeout(900)  # 36 starts of a program that takes seconds to start
 @each_cli
 def test_demo_project_is_finished(dialect: Dialect, tmp_path: Path) -> None:
     root = tmp_path / "landing"
