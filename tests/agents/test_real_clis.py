@@ -36,6 +36,8 @@ MODEL = "fake-model"
 PATIENCE_S = 120.0
 LEVELS: list[SandboxLevel] = ["none", "landlock", "bubblewrap"]
 
+pytestmark = [pytest.mark.slow]
+
 each_cli = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 
 
