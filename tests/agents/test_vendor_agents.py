@@ -166,6 +166,29 @@ def test_the_actors_own_limit_holds_where_it_is_shorter(bench: Bench) -> None:
         ask(bench.agent(fake, timeout_s=0.5))
 
 
+def test_one_agent_answers_several_questions_at_once(bench: Bench) -> None:
+    names = [f"T-{number}" for number in range(8)]
+
+    async def all_at_once(agent: ApiAgent) -> list[Answer]:
+        return await asyncio.gather(*(agent.answer(dispatch_of(task_id=name)) for name in names))
+
+    with played(Rule(times=2, status=500)) as fake:
+        answers = asyncio.run(all_at_once(bench.agent(fake)))
+    assert [json.loads(one.result)["activity_event"]["task_id"] for one in answers] == names
+
+
+def test_a_call_that_is_cancelled_leaves_nothing_behind(bench: Bench) -> None:
+    async def cancelled(agent: ApiAgent, fake: FakeLlm) -> None:
+        asking = asyncio.create_task(agent.answer(dispatch_of()))
+        while not fake.seen:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        await asking
+
+    with played(Rule(fault="never")) as fake, pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled(bench.agent(fake), fake))
+
+
 def test_a_slow_answer_is_waited_for(bench: Bench) -> None:
     with played(Rule(wait_s=0.3)) as fake:
         duration_s = ask(bench.agent(fake)).usage.duration_s
