@@ -114,7 +114,9 @@ def open_enclosure(workspace: Workspace, config: Config, name: str) -> Enclosure
     from esaa.agents.sandbox.choose import choose
     from esaa.agents.sandbox.enclosure import Enclosure
     from esaa.contracts.sandbox import SandboxPolicy
+    from esaa.stores.trail_layout import base_folder
 
+    trail_settings = load_trail_settings(workspace.root, config)
     policy = workspace.rules.runtime.sandbox or SandboxPolicy()
     actor = workspace.rules.swarm.actors.get(name)
     if actor is not None and actor.sandbox is not None:
@@ -122,7 +124,7 @@ def open_enclosure(workspace: Workspace, config: Config, name: str) -> Enclosure
     return Enclosure(
         sandbox=choose(policy),
         root=workspace.root,
-        hidden=(Path(config.config_dir),),
+        hidden=(Path(config.config_dir), base_folder(workspace.root, trail_settings.storage.base_path)),
         readable=tuple(map(Path, policy.readable)),
         is_networked=name in policy.network,
         limits=policy.limits,

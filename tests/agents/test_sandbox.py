@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
 import sys
 import textwrap
 import time
@@ -357,6 +358,30 @@ def running_with(mark: str) -> list[str]:
             if mark.encode() in line and entry.name != str(os.getpid()):
                 found.append(entry.name)
     return found
+
+
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "none"])
+def test_program_ends_with_who_started_it(root: Path, level: SandboxLevel, need_tool: Callable[[str], str]) -> None:
+    need_level(level, need_tool)
+    mark = f"esaa-orphan-{os.getpid()}-{time.monotonic_ns()}"
+    launch = make_sandbox(level).launch(
+        [str(PYTHON), "-c", "import time; print('begun', flush=True); time.sleep(600)", mark],
+        Confinement(directory=root, private=make_private(root.parent / "private"), project=root),
+    )
+    starter = (
+        "import json, subprocess, sys; arguments, environment = json.loads(sys.argv[1]);"
+        "subprocess.run(arguments, env=environment, start_new_session=True)"
+    )
+    given = json.dumps([launch.arguments, dict(launch.environment)])
+    with subprocess.Popen([sys.executable, "-c", starter, given], stdout=subprocess.PIPE, cwd=root) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.kill()
+        process.wait()
+        until = time.monotonic() + PATIENCE_S
+        while running_with(mark):
+            assert time.monotonic() < until, "it lives on"
+            time.sleep(0.02)
 
 
 def test_errors_of_a_program_are_its_own(root: Path, level: SandboxLevel) -> None:

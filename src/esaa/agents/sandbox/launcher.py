@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import stat
 import struct
 import sys
@@ -28,6 +29,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+_PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 24, 47, 4
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
@@ -83,6 +85,9 @@ def confine(spec: dict[str, Any]) -> None:
         _limit(getattr(resource, f"RLIMIT_{name}"), value)
     counted_before = 0 if spec.get("is_counted_apart") else _threads_of_user()
     _limit(resource.RLIMIT_NPROC, spec["processes"] + counted_before)
+    if not spec.get("is_counted_apart") and platform.system() == "Linux":
+        # Whoever started this may be killed; then nobody would end it. In name spaces of its own, bwrap does.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     landlock, is_scoped = spec.get("landlock"), spec.get("is_scoped", False)
     if landlock is None and not is_scoped:
         return

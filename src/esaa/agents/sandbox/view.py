@@ -60,6 +60,8 @@ def view_of(arguments: Sequence[str], confinement: Confinement, environment: Map
     shown: list[Path] = []
     if project is not None:
         hidden |= {_real(project / ".roadmap"), _real(project / ".git")}
+    hidden = {one for one in hidden if not any(parent in hidden for parent in one.parents)}
+    if project is not None:
         shown = _shown(project / ".roadmap")
     readable = {
         *confinement.readable,
