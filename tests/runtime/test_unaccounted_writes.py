@@ -38,9 +38,9 @@ def project(root: Path) -> Path:
     return root
 
 
-def played(root: Path, act: Callable[[], object], **options: int) -> Watcher:
+def played(root: Path, act: Callable[[], object], *, steps: int | None = None) -> Watcher:
     watcher = Watcher()
-    asyncio.run(run(reopen(root), Sly(act), watcher=watcher, **options))
+    asyncio.run(run(reopen(root), Sly(act), watcher=watcher, steps=steps))
     return watcher
 
 
