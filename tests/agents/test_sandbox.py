@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -500,7 +501,7 @@ def test_canary_tells_what_is_open(root: Path) -> None:
     ],
 )
 def test_less_than_the_policy_demands_is_refused(level: Any, required: Any, lacks: Any, chosen: str | None) -> None:
-    policy = SandboxPolicy(level=level, required=required)
+    policy = SandboxPolicy(level=level, required=required, readable=("/srv/tools", "/opt/more"))
     policy.check()
     if chosen is not None:
         assert choose(policy, lacks).level == chosen
@@ -520,6 +521,7 @@ def test_less_than_the_policy_demands_is_refused(level: Any, required: Any, lack
         SandboxPolicy(readable=("/",)),
         SandboxPolicy(readable=("/home/../etc",)),
         SandboxPolicy(limits=ProcessLimits(processes=0)),
+        SandboxPolicy(limits=ProcessLimits(cpu=timedelta(0))),
     ],
 )
 def test_policy_that_makes_no_sense_is_refused(policy: SandboxPolicy) -> None:
