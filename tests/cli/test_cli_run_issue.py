@@ -46,6 +46,8 @@ def test_run_with_an_issue_yields_its_complete_trail(esaa: Workbench) -> None:
         event["event_id"]: leaf_hash(line.rstrip(b"\n"))
         for event, line in zip(esaa.events(), esaa.lines(), strict=True)
     }
+    measured = told.pop()
+    assert (measured["event_type"], measured["metadata"]["run_id"]) == ("RunMeasured", "RUN-0001")
     assert {(event["source"]["event_id"], event["source"]["leaf_hash"]) for event in told} == set(leaves.items())
     assert told[0]["event_type"] == "SessionStarted"
     assert told[1]["metadata"]["issue_summary"] == "landing-page"
@@ -127,6 +129,7 @@ def test_trail_that_cannot_be_written_is_a_warning(esaa: Workbench) -> None:
     (esaa.roadmap / "events").write_text("in the way")
     outcome = esaa.ok("run", "--issue", ISSUE)
     assert outcome.err.count("the trail could not be told") == 1
+    assert outcome.err.count("the times of this run are not in the trail") == 1
     (esaa.roadmap / "events").unlink()
     esaa.ok("task", "create", "T-9", "--kind", "qa", "--title", "More")
     assert types(esaa)[-1] == "SessionEnded"
@@ -148,7 +151,7 @@ def test_later_run_belongs_to_its_own_issue(esaa: Workbench) -> None:
     esaa.ok("task", "create", "T-9", "--kind", "qa", "--title", "More", "--output", "docs/qa/more.md")
     esaa.ok("run", "--issue", "BETA-2", "--agent", "scripted")
     assert streams(esaa) == ["global", "ALPHA-1", "BETA-2"]
-    assert types(esaa, "BETA-2")[-1] == "SessionEnded"
+    assert types(esaa, "BETA-2")[-2:] == ["SessionEnded", "RunMeasured"]
     assert types(esaa, "global")[-2:] == ["OrchestrationPaused", "SessionEnded"]
     assert_complete(esaa)
     esaa.assert_sound()

@@ -88,7 +88,7 @@ def run(
             orchestrator = Orchestrator(workspace, agents.get, observer, gate)
             running = orchestrator.run(run_id=run_id, parallel=min(parallel or 1, limit), steps=steps, issue_key=issue)
             report = asyncio.run(running)
-        for notice in feed.finish():
+        for notice in (*gate.notices, *feed.finish()):
             face.warn(notice)
     if issue is not None and workspace.state().header.run.issue_key != issue:
         face.warn(f"{issue} is not bound: {report.message}")

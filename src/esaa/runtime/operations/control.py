@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from esaa.errors import Halted, NotFound, StoreLocked, UsageError
+from esaa.errors import Halted, NotFound, StoreError, StoreLocked, UsageError
 from esaa.runtime.trail.recorder import TrailRecorder
 from esaa.runtime.trail.states import TrailStates
 from esaa.runtime.trail.trail import Trail
@@ -130,5 +130,5 @@ def _record(trail: Trail, stream: str, before: Control, control: Control, now: d
 def _pause_of(trail: Trail, stream: str) -> Pause | None:
     try:
         return TrailStates(trail).reconstruct(stream).state.pause
-    except NotFound:
-        return None
+    except (NotFound, StoreError, OSError):
+        return None  # a trail that cannot be read stops no run by itself; the feed complains of it

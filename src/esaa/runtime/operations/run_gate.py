@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from esaa.agents.base import Usage
-from esaa.errors import NotFound
+from esaa.errors import EsaaError, NotFound
 from esaa.kernel.decider import Rejected
 from esaa.protocol.intentions import AgentResult
 from esaa.protocol.scheduling import Order
@@ -41,6 +41,7 @@ class RunGate:
         self._recorder = TrailRecorder(trail, actor=RECORDER, is_async=False)
         self._states: dict[str, tuple[int, OrchestrationState]] = {}
         self._stream = GLOBAL
+        self.notices: list[str] = []
         self._spending: Spending | None = None
         self._approving: Approving | None = None
         self._measuring: Measuring | None = None
@@ -114,11 +115,17 @@ class RunGate:
         self._tell(self._stream, [paused])
 
     def close(self) -> None:
-        """At the end of a command: tells where the time went, and brings the trail's catalogue up to date."""
-        if self._measuring is not None:
-            self._tell(self._stream, [self._measuring.fact(self._workspace.state().header.run.run_id)])
-            self._measuring = None
-        self._recorder.close()
+        """At the end of a command: tells where the time went, and brings the trail's catalogue up to date.
+
+        Raises nothing: that a measure is missing spoils no run. `notices` says why it is.
+        """
+        try:
+            if self._measuring is not None:
+                self._tell(self._stream, [self._measuring.fact(self._workspace.state().header.run.run_id)])
+                self._measuring = None
+            self._recorder.close()
+        except (EsaaError, OSError) as error:
+            self.notices.append(f"the times of this run are not in the trail: {error}")
 
     def __enter__(self) -> RunGate:
         """The gate; leaving the block closes it."""
