@@ -61,9 +61,15 @@ class _Knower(_Reader):
         return is_known
 
 
-def _in_runs(lines: list[bytes], sizes: Sequence[int], reader: LineReader, line_bytes_max: int = MAX) -> LineAudit:
+def _in_runs(
+    lines: list[bytes],
+    sizes: Sequence[int],
+    reader: LineReader,
+    line_bytes_max: int = MAX,
+    take_leaf: Callable[[str], None] | None = None,
+) -> LineAudit:
     """The audit of lines in runs of these sizes, over and over."""
-    auditor = LineAuditor(line_bytes_max, reader)
+    auditor = LineAuditor(line_bytes_max, reader, take_leaf=take_leaf)
     rest, turn = list(lines), 0
     while rest:
         size = sizes[turn % len(sizes)]
@@ -158,8 +164,8 @@ def test_in_runs_the_same_is_found_as_line_by_line(sizes: list[int], data: st.Da
         lines = _damaged(lines, place, damage)
     taken: list[str] = []
 
-    found = _in_runs(lines, sizes, _Knower())
-    auditor = LineAuditor(MAX, _Knower(), take_leaf=taken.append)
+    found = _in_runs(lines, sizes, _Knower(), take_leaf=taken.append)
+    auditor = LineAuditor(MAX, _Knower())
     auditor.run(b"\n".join(lines))  # the last line lacks its line feed
 
     assert found == auditor.outcome() == _audit(lines)

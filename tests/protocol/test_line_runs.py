@@ -138,6 +138,15 @@ def test_run_with_an_action_of_no_type_is_read_line_by_line() -> None:
     assert events_of(run, 2) is None
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"}\n", b"\n"), (b'"event_seq":2', b'"event_seq":"2"'), (b'"task_id":"T-2"', b'"task_id":2'), (b'"ts"', b'"t"')],
+)
+def test_run_with_an_unreadable_line_has_no_events(before: bytes, after: bytes) -> None:
+    assert events_of(ORDINARY, 4) is not None
+    assert events_of(ORDINARY.replace(before, after, 1), 4) is None
+
+
 def test_run_of_an_unknown_version_is_read_line_by_line() -> None:
     assert events_of(_run([record(created(), 2, schema_version="0.3.0")]), 1) is None
 

@@ -33,7 +33,7 @@ MEANT = {
     ("cli/app.py", "open"): "/dev/null in the place of a closed output",
     ("cli/progress.py", "open"): "/dev/null in the place of a closed output",
     ("cli/proofs.py", "write_bytes"): "a receipt, written where its reader asked for it; it can be made again",
-    ("runtime/anchors/rfc3161.py", "write_bytes"): "what openssl is handed, in a temporary folder",
+    ("runtime/trust/anchors/rfc3161.py", "write_bytes"): "what openssl is handed, in a temporary folder",
     ("cli/inbox.py", "mkdir"): "the user's own folder; a file that is left there is taken again under the same id",
     ("cli/inbox.py", "replace"): "the user's own folder; a file that is left there is taken again under the same id",
 }
