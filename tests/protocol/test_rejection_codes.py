@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from esaa.contracts.governance import Governance
 from esaa.contracts.values import REJECT_CONDITIONS
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.decider import LAYERS, Rejected
+from esaa.protocol.checks import CheckRun, staged_digest
 from esaa.protocol.commands import (
     AnyCommand,
     CreateHotfix,
@@ -55,6 +57,13 @@ from tests.scenarios import (
 )
 
 SELF_REVIEW = governed({"agents_swarm.yaml": [("roles: [qa]", "roles: [qa, impl]")]})
+CHECKED = governed(
+    {
+        "AGENT_CONTRACT.yaml": [
+            ("vague_checks:\n", "executable_checks:\n  commands: {tests: [make, test]}\n\nvague_checks:\n")
+        ]
+    }
+)
 SLOW = "2026-03-01T13:00:00Z"
 BASE = b"one two two\n"
 
@@ -66,6 +75,37 @@ def _edit(old: str, new: str, sha: str | None = None) -> dict[str, object]:
 
 def _edits(old: str, new: str, sha: str | None = None) -> AnyCommand:
     return submit(IMPL, complete(files=[_edit(old, new, sha)]), files={"src/a.py": BASE})
+
+
+def _checked(name: str, *runs: CheckRun) -> AnyCommand:
+    """A delivery whose check names a command, and how commands ended on it."""
+    command = submit(IMPL, complete(verification={"checks": [f"run:{name}"]}, checks=0))
+    return msgspec.structs.replace(command, check_runs=runs)
+
+
+def _ran(exit_code: int) -> CheckRun:
+    return CheckRun(
+        name="tests",
+        arguments=("make", "test"),
+        exit_code=exit_code,
+        ending="exited",
+        duration_ms=5,
+        output_sha256="0" * 64,
+        output_bytes=4,
+        output_end="no\n",
+        sandbox="none",
+        staged_seq=1,
+        staged_sha256=staged_digest({}),
+    )
+
+
+def _failed(code: str) -> Submit:
+    """What the orchestrator submits for an agent whose output it could not take."""
+    rejected = reject(code, "it ended with 1", "look")
+    return Submit(
+        actor=IMPL,
+        result=Refused(rejected=rejected, task_id="T-1", source_action="claim", result_sha256=""),
+    )
 
 
 def _refused(
@@ -82,18 +122,8 @@ _CRITICAL: tuple[Story, ...] = (run_start(), *done("T-0"), (reported("ISS-9", "T
 RAISED: dict[str, Callable[[], Rejected | None]] = {
     "JSON_INVALID": _refused(todo(), submit(IMPL, b"{")),
     "RESOURCE_LIMIT_EXCEEDED": _refused(todo(), submit(IMPL, b" " * 5_000_000)),
-    "AGENT_FAILED": _refused(
-        todo(),
-        Submit(
-            actor=IMPL,
-            result=Refused(
-                rejected=reject("AGENT_FAILED", "it ended with 1", "look"),
-                task_id="T-1",
-                source_action="claim",
-                result_sha256="",
-            ),
-        ),
-    ),
+    "AGENT_FAILED": _refused(todo(), _failed("AGENT_FAILED")),
+    "APPROVAL_DENIED": _refused(todo(), _failed("APPROVAL_DENIED")),
     "SCHEMA_INVALID": _refused(todo(), submit(IMPL, {"activity_event": []})),
     "ACTION_COLLAPSE": _refused(todo(), submit(IMPL, {"activity_event": [{}, {}]})),
     "UNKNOWN_ACTION": _refused(todo(), submit(IMPL, {"activity_event": {"action": "task.create", "task_id": "T-1"}})),
@@ -139,6 +169,9 @@ RAISED: dict[str, Callable[[], Rejected | None]] = {
     "EDIT_INVALID": _refused(in_progress(), _edits("one", "one")),
     "IMMUTABLE_DONE_VIOLATION": _refused(done(), submit(IMPL, claim())),
     "MISSING_VERIFICATION": _refused(in_progress(), submit(IMPL, complete(checks=0))),
+    "CHECK_UNKNOWN": _refused(in_progress(), _checked("lint"), rules=CHECKED),
+    "CHECK_NOT_RUN": _refused(in_progress(), _checked("tests"), rules=CHECKED),
+    "CHECK_FAILED": _refused(in_progress(), _checked("tests", _ran(1)), rules=CHECKED),
     "HOTFIX_REFERENCE_MISMATCH": _refused(
         (*done(), reported(fixes="T-1"), hotfix(), claimed("HF-1")), submit(IMPL, complete("HF-1", checks=2))
     ),
@@ -245,3 +278,7 @@ def test_fault_that_lies_on_the_disk_refuses_the_path() -> None:
     assert rejected is not None
     assert rejected.error_code == "PATH_INVALID"
     assert "symbolic link" in rejected.message
+
+
+def test_check_that_passed_is_no_reason_to_refuse() -> None:
+    assert settled(_checked("tests", _ran(0)), folded(*in_progress()), CHECKED).rejected is None

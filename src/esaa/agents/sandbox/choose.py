@@ -27,8 +27,8 @@ def choose(policy: SandboxPolicy, lacks: Mapping[SandboxLevel, str] | None = Non
     Raises `AgentUnavailable` where the policy demands more than the machine has: nothing is started unconfined then.
     """
     missing = lacking() if lacks is None and (policy.level, policy.required) != ("none", "none") else lacks or {}
-    wanted = LEVELS if policy.level == "best" else (policy.level,)
-    level = next((one for one in wanted if one not in missing), None)
+    wanted: tuple[SandboxLevel, ...] = LEVELS if policy.level == "best" else (policy.level,)
+    level: SandboxLevel | None = next((one for one in wanted if one not in missing), None)
     if level is None or LEVELS.index(level) > LEVELS.index(policy.required):
         demanded = policy.required if level is not None else policy.level
         weak = [f"{one}: {missing[one]}" for one in LEVELS if one in missing]
