@@ -27,7 +27,7 @@ from tests.workspaces import MORNING, assert_sound, log_bytes, reopen, verdict
 
 OF_A_CRASH = {"TORN_TAIL", "UNCLOSED_BATCH", "READ_MODEL_DIFFERS", "FILE_DIFFERS"}
 
-DISPOSABLE = {"state.snapshot", "contracts.cache"}
+DISPOSABLE = {"state.snapshot", "contracts.cache", "tree"}
 """Whose loss costs time and nothing else: the run goes on without."""
 
 
