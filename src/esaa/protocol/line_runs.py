@@ -22,19 +22,15 @@ class _Event(Recorded[Any], frozen=True, kw_only=True, gc=False):
     """An event as it stands on the wire. The fact is the payload's bytes until its action is known."""
 
     version: int = msgspec.field(name="event_seq")
-    fact: Any = msgspec.field(name="payload")
-    action: str
-
-
-class _RawEvent(_Event, frozen=True, kw_only=True, gc=False):
     fact: msgspec.Raw = msgspec.field(name="payload")
+    action: str
 
 
 _BRACKETS_MAX = DEPTH_MAX - 2
 """A payload with no more brackets is not nested too deeply for strict JSON."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError, RecursionError)
 _LINES = msgspec.json.Decoder(Line[msgspec.Raw])
-_EVENTS = msgspec.json.Decoder(_RawEvent)
+_EVENTS = msgspec.json.Decoder(_Event)
 _ENCODER = msgspec.json.Encoder()
 _PAYLOADS: dict[str, msgspec.json.Decoder[Any]] = {
     fact.action_name: msgspec.json.Decoder(list[fact])  # type: ignore[valid-type]  # one type for each action

@@ -18,17 +18,17 @@ def is_stateless(line: bytes) -> bool:
     head = _STATELESS_HEADS.get(line[brace - _HEAD_END : brace])
     if head is None or not line.startswith(head, brace - len(head)):
         return False
-    return line[brace : line.find(b"}", brace) + 1] in _COMMON_PAYLOADS or (
-        # A key may be spelt with escapes.
-        b'"lessons"' not in line and b'"bound"' not in line and b"\\u" not in line
-    )
+    return line[brace : line.find(b"}", brace) + 1] in _COMMON_PAYLOADS or _names_no_state(line)
 
 
 def is_stateless_payload(payload: bytes) -> bool:
     """As `is_stateless`, for the payload of an action whose events seldom change the state."""
-    return payload in _COMMON_PAYLOADS or (
-        b'"lessons"' not in payload and b'"bound"' not in payload and b"\\u" not in payload
-    )
+    return payload in _COMMON_PAYLOADS or _names_no_state(payload)
+
+
+def _names_no_state(text: bytes) -> bool:
+    # A key may be spelt with escapes.
+    return b'"lessons"' not in text and b'"bound"' not in text and b"\\u" not in text
 
 
 _COMMON_PAYLOADS = frozenset(
@@ -38,10 +38,5 @@ _COMMON_PAYLOADS = frozenset(
 """Payloads that hold nothing more, for certain: an object without an inner one ends at its first brace."""
 _HEAD_END = 24
 _STATELESS_HEADS = {
-    head[-_HEAD_END:]: head
-    for head in (
-        b',"action":"orchestrator.view.mutate","payload":',
-        b',"action":"verify.start","payload":',
-        b',"action":"output.rejected","payload":',
-    )
+    head[-_HEAD_END:]: head for head in (b',"action":"%b","payload":' % name.encode() for name in STATELESS)
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from esaa.stores.disk import Disk
@@ -24,30 +24,29 @@ def litter_in(folder: Path) -> list[Path]:
 
 def sweep(folder: Path, disk: Disk) -> list[Path]:
     """Removes it, and returns what was removed. What cannot be removed stays."""
-    removed: list[Path] = []
-    for path in litter_in(folder):
-        try:
-            disk.unlink(path)
-        except OSError:
-            continue
-        removed.append(path)
-    return removed
+    return list(_removed(litter_in(folder), disk))
 
 
 def sweep_staging(staging: Path, disk: Disk) -> list[Path]:
     """Removes what commands staged that never came to its place. The writer's lock is held: no command is at work."""
-    removed: list[Path] = []
+    return list(_removed(_left_in(staging), disk))
+
+
+def _left_in(staging: Path) -> Iterator[Path]:
     for path in sorted(staging.iterdir()) if staging.is_dir() else ():
         name = _STAGED.fullmatch(path.name)
         # A workspace that is being made stages its log without the lock.
-        if path.is_dir() or (name is not None and _is_alive(int(name["pid"]))):
-            continue
+        if not path.is_dir() and (name is None or not _is_alive(int(name["pid"]))):
+            yield path
+
+
+def _removed(paths: Iterable[Path], disk: Disk) -> Iterator[Path]:
+    for path in paths:
         try:
             disk.unlink(path)
         except OSError:
             continue
-        removed.append(path)
-    return removed
+        yield path
 
 
 def _entries(folder: Path) -> Iterator[Path]:
