@@ -1,0 +1,40 @@
+"""What lies around a past: the contents of files, the contracts, the other things that an answer is taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from esaa.contracts.governance import Governance
+from esaa.runtime.history.views import ProofView
+from esaa.trail.facts.orchestration import RunMeasured
+
+
+def no_content(_digest: str) -> bytes | None:
+    """Where contents are not kept."""
+    return None
+
+
+def nothing_measured() -> Iterable[RunMeasured]:
+    """Where nothing was measured."""
+    return ()
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """What a time machine is given beside its past. All of it may be missing.
+
+    - `content_of`: the content of a digest; None where it was never kept, or was erased.
+    - `rules`: the contracts in force; None where they cannot be read, and `rules_fault` says why.
+    - `measured`: what `esaa run` told of its processes.
+    - `proof_of`: how far the past is proved, and its hashes after an event.
+    - `root`: the workspace.
+    """
+
+    root: Path
+    content_of: Callable[[str], bytes | None] = no_content
+    rules: Governance | None = None
+    rules_fault: str = ""
+    measured: Callable[[], Iterable[RunMeasured]] = nothing_measured
+    proof_of: Callable[[int], ProofView] | None = None
