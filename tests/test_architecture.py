@@ -24,7 +24,8 @@ RINGS: tuple[frozenset[str], ...] = (
     frozenset({"runtime", "integrations", "query", "dev"}),
     frozenset({"config"}),
     frozenset({"open"}),
-    frozenset({"cli", "web", "mcp"}),
+    frozenset({"web", "tui", "mcp"}),
+    frozenset({"cli"}),
     frozenset({"__init__", "__main__"}),
 )
 """From the innermost to the outermost. A module imports from its own package and from rings below."""
