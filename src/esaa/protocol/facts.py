@@ -249,6 +249,8 @@ class OutputRejected(FactBase, frozen=True, kw_only=True):
     - `rejected_actor`: whose output it was.
     - `counts`: true where the refusal costs the task an attempt.
     - `result_sha256`: the digest of the refused bytes.
+    - `output_sha256`: where the refused bytes were kept, the digest under which `.roadmap/blobs` has them. It differs
+      from `result_sha256` where secrets were taken out of them.
     - `count`: for outputs of unregistered actors, how many this event stands for.
     - `digests`: for outputs of unregistered actors, the digests of some of them.
     """
@@ -264,6 +266,7 @@ class OutputRejected(FactBase, frozen=True, kw_only=True):
     rejected_actor: str | UnsetType = UNSET
     counts: bool | UnsetType = UNSET
     result_sha256: str | UnsetType = UNSET
+    output_sha256: str | UnsetType = UNSET
     count: int | UnsetType = UNSET
     digests: tuple[str, ...] | UnsetType = UNSET
     provenance: Json = UNSET

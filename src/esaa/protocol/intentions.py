@@ -90,7 +90,8 @@ class FileUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed agent result: one intention, the files that go with it, and the digest of the bytes it came from.
 
-    `signature` is there where the workspace asks for one and the submission carried one; it is not checked yet.
+    `signature` is there where the workspace asks for one and the submission carried one; it is not checked yet. `sent`
+    are those bytes.
     """
 
     intention: AnyIntention
@@ -98,3 +99,4 @@ class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any]
     result_sha256: str
     signature: PresentedSignature | None = None
+    sent: bytes = b""

@@ -22,17 +22,22 @@ _SCHEMA_ERRORS_SHOWN = 3
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """An output that is no agent result, with what could be read of it."""
+    """An output that is no agent result, with what could be read of it. `sent` are its bytes; empty where none came."""
 
     rejected: Rejected
     task_id: str | None
     source_action: str | None
     result_sha256: str
     signature: PresentedSignature | None = None
+    sent: bytes = b""
 
 
 def parse_result(data: bytes, rules: Governance) -> AgentResult | Refused:
     """The result that the bytes hold, or why they hold none. Layers 1 to 3, in order."""
+    return msgspec.structs.replace(_parsed(data, rules), sent=data)
+
+
+def _parsed(data: bytes, rules: Governance) -> AgentResult | Refused:
     limits = rules.agent.output_contract
     digest = sha256_hex(data)
     if len(data) > limits.result_bytes_max:

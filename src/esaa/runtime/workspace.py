@@ -39,6 +39,7 @@ from esaa.runtime.identity import with_identity
 from esaa.runtime.merging import is_merged, with_files
 from esaa.runtime.privacy.redacting import guarded, refuse_secret_id, without_secrets
 from esaa.runtime.recovery import recover
+from esaa.runtime.refused_outputs import with_refused_output
 from esaa.runtime.unknown_actors import UnknownActorFile
 from esaa.stores.answers import AnswerStore
 from esaa.stores.archive import Quarantine
@@ -310,7 +311,7 @@ class Workspace:
         def settled(asked: AnyCommand) -> Settlement:
             return settle(asked, self.state(), self.rules, now)
 
-        return guarded(command, settled(command), settled)
+        return with_refused_output(command, guarded(command, settled(command), settled), self.rules)
 
     def _repeated(
         self, command: AnyCommand, command_id: str | None, stamped_id: str | None, state: State

@@ -52,7 +52,13 @@ def guarded(
     )
     if not isinstance(command, Submit):
         return Settlement(drafts=(), rejected=rejected)
-    refused = Refused(rejected=rejected, task_id=None, source_action=None, result_sha256=command.result.result_sha256)
+    refused = Refused(
+        rejected=rejected,
+        task_id=None,
+        source_action=None,
+        result_sha256=command.result.result_sha256,
+        sent=command.result.sent,
+    )
     return without_secrets(settle_again(msgspec.structs.replace(command, result=refused)))
 
 
