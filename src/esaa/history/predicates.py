@@ -1,0 +1,150 @@
+"""Conditions and watched values over a state: JMESPath, and which parts of the state an expression can see.
+
+An expression is compiled once. What it reads is known from its text, so that a condition on one task of a hundred
+thousand reads one task.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from esaa.errors import UsageError
+from esaa.history.past import Past
+from esaa.history.pointers import pointer_of
+
+LENGTH_MAX = 4_000
+_SHOWN = 80
+_FORMS = "Write JMESPath, such as tasks.\"T-1000\".status == 'done'; a name with a hyphen stands in double quotes."
+
+# fmt: off
+_TO_ALL = frozenset((
+    "comparator", "or_expression", "and_expression", "not_expression", "function_expression", "multi_select_list",
+    "multi_select_dict", "key_val_pair",
+))
+"""What hands the value that it is given on to all that it consists of."""
+_TO_FIRST = frozenset((
+    "pipe", "projection", "value_projection", "filter_projection", "flatten", "index_expression", "subexpression",
+))
+"""What hands its value on to its first part only; the others see what came of it."""
+# fmt: on
+_TO_NONE = frozenset(("literal", "expref"))
+"""What sees nothing of it: an `&expression` is asked about the items of another argument."""
+
+
+class Predicate:
+    """A JMESPath expression over a state document.
+
+    It holds where its value counts as true: not null, not false, and no empty text, list or object.
+    `reads` names the members and parts that it can see, as the names on the way to them; None where it sees all.
+    """
+
+    def __init__(self, expression: str) -> None:
+        """Raises `UsageError` for a text that is no JMESPath expression."""
+        from jmespath import compile as compiled
+        from jmespath.exceptions import JMESPathError
+
+        if len(expression) > LENGTH_MAX:
+            raise UsageError(
+                "EXPRESSION_INVALID", f"The expression has {len(expression)} characters.", f"{LENGTH_MAX} are allowed."
+            )
+        self.expression = expression
+        try:
+            self._compiled = compiled(expression)
+        except (JMESPathError, RecursionError) as error:
+            raise _invalid(expression, error) from error
+        tree: Any = self._compiled.parsed
+        found: set[tuple[str, ...]] = set()
+        self.reads = frozenset(found) if _gather(tree, found) else None
+
+    def value(self, document: Any) -> Any:
+        """What the expression gives for a document; null where it names nothing. Raises `UsageError` where it fails,
+        such as a function that is given what it does not take."""
+        from jmespath.exceptions import JMESPathError
+
+        try:
+            return self._compiled.search(document)
+        except (JMESPathError, RecursionError) as error:
+            raise _invalid(self.expression, error) from error
+
+    def holds(self, document: Any) -> bool:
+        """True where the condition holds for a document."""
+        return is_truth(self.value(document))
+
+    def value_at(self, past: Past, seq: int) -> Any:
+        """What the expression gives for the state after an event; read is only what it can see."""
+        return self.value(self._document(past, seq))
+
+    def holds_at(self, past: Past, seq: int) -> bool:
+        """True where the condition holds after an event."""
+        return is_truth(self.value_at(past, seq))
+
+    def seen_parts(self, past: Past, seq: int) -> tuple[str, ...] | None:
+        """The pointers of the parts that alone decide over its value; None where it sees more than single parts.
+
+        A part that is not there at the moment is among them, under the deeper of its possible names.
+        """
+        if self.reads is None:
+            return None
+        pointers: list[str] = []
+        for names in sorted(self.reads):
+            pointer = pointer_of(names[:1])
+            if past.part(seq, pointer) is UNSET:
+                if len(names) == 1:
+                    return None
+                pointer = pointer_of(names)
+            pointers.append(pointer)
+        return tuple(pointers)
+
+    def _document(self, past: Past, seq: int) -> dict[str, Any]:
+        """The document as far as the expression can see it."""
+        if self.reads is None:
+            return past.document(seq)
+        document: dict[str, Any] = {}
+        for names in sorted(self.reads):
+            member = names[0]
+            part = past.part(seq, pointer_of((member,)))
+            if part is not UNSET:
+                document[member] = part
+            elif len(names) == 1:
+                members = dict(past.parts(seq, member))
+                if not members:
+                    return past.document(seq)
+                document[member] = members
+            else:
+                part = past.part(seq, pointer_of(names))
+                document.setdefault(member, {})
+                if part is not UNSET:
+                    document[member].setdefault(names[1], part)
+        return document
+
+
+def is_truth(value: Any) -> bool:
+    """What JMESPath takes for true: not null, not false, and no empty text, list or object. 0 counts as true."""
+    return not (value is None or value is False or value in ("", [], {}))
+
+
+def _gather(node: dict[str, Any], found: set[tuple[str, ...]]) -> bool:
+    """Collects what a node reads of the document; False where that may be all of it."""
+    kind: str = node["type"]
+    children: list[Any] = node["children"]
+    if kind == "field":
+        found.add((node["value"],))
+        return True
+    if kind == "subexpression" and [child["type"] for child in children[:2]] == ["field", "field"]:
+        found.add((children[0]["value"], children[1]["value"]))
+        return True
+    if kind in _TO_NONE:
+        return True
+    if kind in _TO_FIRST:
+        return _gather(children[0], found)
+    if kind in _TO_ALL:
+        return all(_gather(child, found) for child in children)
+    # The document itself (`@`, `*`), or what is not known here.
+    return False
+
+
+def _invalid(expression: str, error: Exception) -> UsageError:
+    text = " ".join(str(error).split())[:200] or type(error).__name__
+    return UsageError("EXPRESSION_INVALID", f"{expression[:_SHOWN]!r}: {text}.", _FORMS, expression=expression)
