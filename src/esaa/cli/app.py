@@ -51,6 +51,7 @@ COMMANDS = {
     "replay": "esaa.cli.replay:replay",
     "restore-point": "esaa.cli.restore_points:restore_point",
     "audit": "esaa.cli.audit:audit",
+    "serve": "esaa.cli.serve:serve",
     "task": "esaa.cli.tasks:task",
     "issue": "esaa.cli.issues:issue",
     "hotfix": "esaa.cli.issues:hotfix",

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from esaa.cli.face import Face, exit_with, face_options, pass_face
-
-if TYPE_CHECKING:
-    from esaa.runtime.operations.approvals import Request
 
 _decision_options = (
     click.option("--as", "name", required=True, metavar="NAME", help="Who answers. Never the author."),
@@ -31,7 +26,7 @@ def approvals(face: Face, everything: bool, show: str | None) -> None:
     """
     from esaa.cli.terminal import columns
     from esaa.open import open_trail
-    from esaa.runtime.operations.approvals import requests
+    from esaa.runtime.operations.approvals import request_view, requests
 
     if show is not None:
         _show(face, show)
@@ -47,7 +42,7 @@ def approvals(face: Face, everything: bool, show: str | None) -> None:
         )
         for one in found
     ]
-    face.data([_view(one) for one in found], *columns(rows))
+    face.data([request_view(one) for one in found], *columns(rows))
     waiting = [one for one in found if one.status == "open"]
     if waiting:
         face.say(f"next: esaa approve {waiting[0].approval_id} --as NAME")
@@ -86,7 +81,7 @@ def _decide(
     face: Face, approval_id: str, name: str, reason: str, sha256: str | None, *, grant: bool, dry_run: bool
 ) -> None:
     from esaa.open import open_trail
-    from esaa.runtime.operations.approvals import decide
+    from esaa.runtime.operations.approvals import decide, request_view
 
     workspace = face.workspace()
     done = decide(
@@ -101,7 +96,7 @@ def _decide(
     )
     prefix = "would be: " if done.is_dry_run else "already done: " if done.is_repeat else ""
     verb = "allowed" if grant else "denied"
-    answer = {"dry_run": dry_run, "repeat": done.is_repeat, "event_id": done.event_id, **_view(done.request)}
+    answer = {"dry_run": dry_run, "repeat": done.is_repeat, "event_id": done.event_id, **request_view(done.request)}
     face.data(answer, f"{prefix}{approval_id} is {verb} by {name}: {done.request.approval.subject}")
     face.say("next: esaa run")
 
@@ -109,7 +104,7 @@ def _decide(
 def _show(face: Face, approval_id: str) -> None:
     from esaa.errors import NotFound
     from esaa.open import open_trail
-    from esaa.runtime.operations.approvals import content_of, find
+    from esaa.runtime.operations.approvals import content_of, find, request_view
 
     workspace = face.workspace()
     request = find(open_trail(workspace.root), approval_id)
@@ -121,11 +116,4 @@ def _show(face: Face, approval_id: str) -> None:
             "It was settled, or it lies on the machine that asked; the digest in the request names it.",
         )
     text = content.decode("utf-8", "replace")
-    face.data({**_view(request), "content": text}, text)
-
-
-def _view(request: Request) -> dict[str, Any]:
-    import msgspec
-
-    approval = msgspec.to_builtins(request.approval)
-    return {"approval_id": request.approval_id, "stream": request.stream, **approval, "status": request.status}
+    face.data({**request_view(request), "content": text}, text)

@@ -80,7 +80,7 @@ class Face:
 
     def receipt(self, receipt: Receipt, done: str) -> None:
         """The outcome of a command that writes; ends the process with 5 where it was refused."""
-        from esaa.cli.receipts import receipt_view
+        from esaa.runtime.receipts import receipt_view
 
         for notice in receipt.notices:
             self.warn(notice)

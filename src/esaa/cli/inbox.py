@@ -86,10 +86,10 @@ def _fault(path: Path) -> str | None:
 
 
 def _take(face: Face, workspace: Workspace, path: Path, *, dry_run: bool) -> bool:
-    from esaa.cli.receipts import receipt_view
     from esaa.kernel.ingest import Limit
     from esaa.protocol.commands import Submit
     from esaa.protocol.result import parse_result
+    from esaa.runtime.receipts import receipt_view
     from esaa.stores.outside import read_placed
 
     actor = path.name.partition("__")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -51,6 +51,12 @@ def requests(trail: Trail, *, everything: bool = False) -> Iterator[Request]:
             status = "expired" if is_expired(approval, now) else approval.status
             if everything or status == "open":
                 yield Request(approval_id=approval_id, stream=stream, status=status, approval=approval)
+
+
+def request_view(request: Request) -> dict[str, Any]:
+    """A request as stable JSON."""
+    approval = msgspec.to_builtins(request.approval)
+    return {"approval_id": request.approval_id, "stream": request.stream, **approval, "status": request.status}
 
 
 def decide(
