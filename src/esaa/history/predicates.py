@@ -81,21 +81,13 @@ class Predicate:
         return is_truth(self.value_at(past, seq))
 
     def seen_parts(self, past: Past, seq: int) -> tuple[str, ...] | None:
-        """The pointers of the parts that alone decide over its value; None where it sees more than single parts.
-
-        A part that is not there at the moment is among them, under the deeper of its possible names.
-        """
+        """Pointers into the parts that alone decide over its value; None where it sees more than single parts."""
         if self.reads is None:
             return None
-        pointers: list[str] = []
-        for names in sorted(self.reads):
-            pointer = pointer_of(names[:1])
-            if past.part(seq, pointer) is UNSET:
-                if len(names) == 1:
-                    return None
-                pointer = pointer_of(names)
-            pointers.append(pointer)
-        return tuple(pointers)
+        pointers = {names: pointer_of(names) for names in self.reads}
+        if any(len(names) == 1 and past.part(seq, pointer) is UNSET for names, pointer in pointers.items()):
+            return None
+        return tuple(sorted(pointers.values()))
 
     def _document(self, past: Past, seq: int) -> dict[str, Any]:
         """The document as far as the expression can see it."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+_LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
 
 def seconds_of(ts: str) -> float | None:
-    """The seconds since 1970 of a time as logs write it; None for a text that is no time. Without a zone it is UTC."""
+    """The seconds since 1970 of a time as logs write it; None for a text that is no time. Without a zone it is UTC.
+
+    A time outside of 1970 to 9999 is none either: a log is younger, and it could not be written in another zone.
+    """
     try:
         moment = datetime.fromisoformat(ts)
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return seconds if 0 <= seconds <= _LAST else None
 
 
 def seconds_between(ts: str, later: str) -> float:
