@@ -6,13 +6,28 @@ names none raises `UsageError`; a moment, task or value that is not there raises
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
+from esaa.errors import UsageError
+from esaa.history.axes import AxisName
+from esaa.history.bisect import Verdict
+from esaa.history.divergence import Likeness
 from esaa.history.entries import Entry, EntryFilter
 from esaa.history.past import Past
+from esaa.runtime.history.checkout import checkout
+from esaa.runtime.history.commands import command
+from esaa.runtime.history.comparing import blame_view, diff_view
+from esaa.runtime.history.events import event_view, events_view, graph_view, why_view
+from esaa.runtime.history.files import changed_files, files_view, patch_between
+from esaa.runtime.history.metrics import metrics_view
+from esaa.runtime.history.probe import TIMEOUT_S, Probe
+from esaa.runtime.history.proof import Proof, proof_view
+from esaa.runtime.history.rules_met import RulesMet
+from esaa.runtime.history.searching import bisect_by, bisect_where, divergence_view
 from esaa.runtime.history.sources import Sources
+from esaa.runtime.history.states import board_view, state_view, task_view
+from esaa.runtime.history.summary import lanes_view, meta_view
 from esaa.runtime.history.views import (
     BisectView,
     BlameView,
@@ -30,15 +45,12 @@ from esaa.runtime.history.views import (
     ProofView,
     StateView,
     TaskView,
-    Verdict,
     WhyView,
 )
 
-if TYPE_CHECKING:
-    import msgspec
-
 HEAD = "HEAD"
-Axis = Literal["wall", "order", "busy"]
+COUNT_MAX = 10_000
+"""No list of an answer is longer."""
 
 
 class TimeMachine:
@@ -47,26 +59,28 @@ class TimeMachine:
     def __init__(self, past: Past, sources: Sources) -> None:
         self.past = past
         self.sources = sources
+        self._rules = RulesMet(past, sources)
+        self._proved: tuple[int, str | None, Proof] | None = None
 
     def seq(self, ref: str) -> int:
-        """The seq of the last event at a moment."""
+        """The seq of the last event at a moment; 0 is the moment before the first one."""
         return self.past.seq_of(ref)
 
     def meta(self) -> Meta:
         """What the past consists of."""
-        raise NotImplementedError
+        return meta_view(self.past)
 
     def events(self, wanted: EntryFilter, *, offset: int = 0, count: int = 100) -> EventsView:
         """Some of the events that fit a filter, oldest first."""
-        raise NotImplementedError
+        return events_view(self.past, wanted, **_page(offset, count))
 
     def event(self, at: str = HEAD) -> EventView:
         """One event in full."""
-        raise NotImplementedError
+        return event_view(self.past, self.seq(at), self._rules)
 
     def state(self, at: str = HEAD, *, pointer: str = "", after: str | None = None, count: int = 200) -> StateView:
         """A value of the state, or a page of its members, those after the name `after`."""
-        raise NotImplementedError
+        return state_view(self.past, self.seq(at), pointer=pointer, after=after, count=_bounded(count))
 
     def board(
         self,
@@ -78,70 +92,109 @@ class TimeMachine:
         count: int = 50,
     ) -> BoardView:
         """The tasks by status; one column, where `status` names it, after the card `after`."""
-        raise NotImplementedError
+        seq, since_seq = self.seq(at), None if since is None else self.seq(since)
+        return board_view(self.past, seq, since=since_seq, status=status, after=after, count=_bounded(count))
 
     def task(self, task_id: str, at: str = HEAD) -> TaskView:
         """One task and all that changed it."""
-        raise NotImplementedError
+        return task_view(self.past, self.seq(at), task_id)
 
     def diff(self, since: str, at: str = HEAD, *, pointer: str = "", offset: int = 0, count: int = 200) -> DiffView:
-        """What changed from one moment to another, at a pointer and below it."""
-        raise NotImplementedError
+        """What changed from one moment to another, at a pointer and below it. `since` may be the later one."""
+        return diff_view(self.past, self.seq(since), self.seq(at), pointer=pointer, **_page(offset, count))
 
     def blame(self, pointer: str, at: str = HEAD) -> BlameView:
         """Which events made a value what it is."""
-        raise NotImplementedError
+        return blame_view(self.past, self.seq(at), pointer, self._rules)
 
     def why(self, at: str = HEAD) -> WhyView:
         """What led to an event, what followed, and the rules that it met."""
-        raise NotImplementedError
+        return why_view(self.past, self.seq(at), self._rules)
 
     def graph(self, at: str = HEAD, *, depth: int = 3, count: int = 300) -> GraphView:
         """The causes and effects around an event, so many steps far, at most so many events."""
-        raise NotImplementedError
+        return graph_view(self.past, self.seq(at), depth=max(depth, 0), count=_bounded(count))
 
-    def lanes(self, *, first: str = "1", last: str = HEAD, width: int = 1000, axis: Axis = "wall") -> LanesView:
-        """Who acted when, in so many columns."""
-        raise NotImplementedError
+    def lanes(self, *, first: str = "1", last: str = HEAD, width: int = 1000, axis: AxisName = "wall") -> LanesView:
+        """Who acted when, in so many columns. Of a long stretch the newest events are shown."""
+        return lanes_view(self.past, self.seq(first), self.seq(last), max(min(width, COUNT_MAX), 1), axis)
 
     def files(
         self, at: str = HEAD, *, since: str | None = None, path: str | None = None, offset: int = 0, count: int = 200
     ) -> FilesView:
         """The files as they were; with `path`, that one with its content, and its patch where there is a `since`."""
-        raise NotImplementedError
+        since_seq = None if since is None else self.seq(since)
+        return files_view(self.past, self.sources, self.seq(at), since=since_seq, path=path, **_page(offset, count))
 
-    def patch(self, since: str, at: str = HEAD) -> str:
-        """The unified diff of all files between two moments, as `git apply` takes it."""
-        raise NotImplementedError
+    def patch(self, since: str, at: str = HEAD, *, path: str | None = None) -> str:
+        """The unified diff of all files (or one) between two moments, as `git apply` takes it.
+
+        What cannot be told, for a content is binary or is not there, stands in it as a remark.
+        """
+        first, last = self.seq(since), self.seq(at)
+        paths = [one for one in changed_files(self.past, first, last) if path is None or one == path]
+        return "".join(patch_between(self.past, self.sources, first, last, one) for one in paths)
 
     def metrics(self, at: str = HEAD, *, count: int = 100) -> MetricsView:
-        """How runs, agents and tasks do, up to a moment."""
-        raise NotImplementedError
-
-    def rejections(self, at: str = HEAD, *, offset: int = 0, count: int = 100) -> msgspec.Struct:
-        """What was refused: what was asked, which rule refused it, what came next."""
-        raise NotImplementedError
+        """How runs, agents and tasks do, up to a moment; so many tasks, the slowest first."""
+        return metrics_view(self.past, self.sources, self.seq(at), _bounded(count))
 
     def proof(self, at: str = HEAD) -> ProofView:
-        """How far the past is proved, and the hashes at a moment."""
-        raise NotImplementedError
+        """How far the past is proved, and the hashes at a moment. The past is verified once for each of its heads."""
+        return proof_view(self.past, self.seq(at), self._proof())
 
     def bisect(self, where: str, *, good: str = "0", bad: str = HEAD) -> BisectView:
         """The first event after which a predicate over the state (JMESPath) does not hold any more."""
-        raise NotImplementedError
+        return bisect_where(self.past, where, self.seq(good), self.seq(bad))
+
+    def bisect_run(
+        self,
+        arguments: Sequence[str],
+        *,
+        good: str = "0",
+        bad: str = HEAD,
+        timeout_s: float = TIMEOUT_S,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> BisectView:
+        """The first event after which a command fails on the files of the moment. Raises `UsageError`."""
+        probe = Probe(self.past, self.sources, arguments, timeout_s=timeout_s, told=told)
+        first, last = self.seq(good), self.seq(bad)
+        said = command(self.past, "bisect", f"{first}..{last}", "--run", *arguments)
+        return bisect_by(self.past, probe.verdict, first, last, said=said)
 
     def bisect_by(self, verdict: Callable[[int], Verdict], *, good: str = "0", bad: str = HEAD) -> BisectView:
         """The same with any verdict over a seq."""
-        raise NotImplementedError
+        first, last = self.seq(good), self.seq(bad)
+        return bisect_by(self.past, verdict, first, last, said=command(self.past, "bisect", f"{first}..{last}"))
 
-    def divergence(self, other: Past) -> DivergenceView:
-        """How far another past is the same, and where the two part."""
-        raise NotImplementedError
+    def divergence(self, other: Past, *, likeness: Likeness = "lines", where: str = "OTHER") -> DivergenceView:
+        """How far another past is the same, and where the two part. `where` names it on the command line."""
+        return divergence_view(self.past, other, likeness, where)
 
     def checkout(self, folder: Path, at: str = HEAD) -> CheckoutView:
         """Writes the tree as it was into an empty folder, or one that is not there yet. Raises `UsageError`."""
-        raise NotImplementedError
+        return checkout(self.past, self.sources, self.seq(at), folder)
 
     def tail(self, after: int, *, count: int = 500) -> tuple[Entry, ...]:
         """The events after a seq, the oldest first, at most so many."""
-        raise NotImplementedError
+        last = min(self.past.head(), after + _bounded(count))
+        return tuple(self.past.entries(max(after, 0) + 1, last)) if last > after else ()
+
+    def _proof(self) -> Proof | None:
+        if self.sources.prove is None:
+            return None
+        head = self.past.head()
+        leaf = self.past.entry(head).leaf_hash if head else None
+        if self._proved is None or self._proved[:2] != (head, leaf):
+            self._proved = (head, leaf, self.sources.prove())
+        return self._proved[2]
+
+
+def _page(offset: int, count: int) -> dict[str, int]:
+    if offset < 0:
+        raise UsageError("OFFSET_INVALID", f"A list has no place {offset}.", "Places count from 0.")
+    return {"offset": offset, "count": _bounded(count)}
+
+
+def _bounded(count: int) -> int:
+    return max(min(count, COUNT_MAX), 0)

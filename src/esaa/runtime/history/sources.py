@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from esaa.contracts.governance import Governance
-from esaa.runtime.history.views import ProofView
+from esaa.runtime.history.proof import Prove
 from esaa.trail.facts.orchestration import RunMeasured
 
 
@@ -17,24 +17,23 @@ def no_content(_digest: str) -> bytes | None:
     return None
 
 
-def nothing_measured() -> Iterable[RunMeasured]:
+def nothing_measured(_until: str | None) -> Iterable[RunMeasured]:
     """Where nothing was measured."""
     return ()
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
-    """What a time machine is given beside its past. All of it may be missing.
+    """What a time machine is given beside its past. All but the root may be missing.
 
-    - `content_of`: the content of a digest; None where it was never kept, or was erased.
-    - `rules`: the contracts in force; None where they cannot be read, and `rules_fault` says why.
-    - `measured`: what `esaa run` told of its processes.
-    - `proof_of`: how far the past is proved, and its hashes after an event.
     - `root`: the workspace.
+    - `content_of`: the content of a digest; None where it was never kept, or was erased.
+    - `rules`: the contracts in force; None where they cannot be read.
+    - `measured`: what `esaa run` told of its processes, up to a time.
+    - `prove`: verifies the past.
     """
 
     root: Path
     content_of: Callable[[str], bytes | None] = no_content
     rules: Governance | None = None
-    rules_fault: str = ""
-    measured: Callable[[], Iterable[RunMeasured]] = nothing_measured
-    proof_of: Callable[[int], ProofView] | None = None
+    measured: Callable[[str | None], Iterable[RunMeasured]] = nothing_measured
+    prove: Prove | None = None

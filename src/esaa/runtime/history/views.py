@@ -11,12 +11,18 @@ from typing import Any, Literal
 import msgspec
 
 from esaa.audit.run_metrics import RunMetrics
+from esaa.audit.task_times import TaskTimes
+from esaa.history.axes import AxisName, LaneGap, LaneTick
+from esaa.history.bisect import BisectStep
+from esaa.history.blame import BlameStep
 from esaa.history.board import BoardColumn
+from esaa.history.causation import Edge
 from esaa.history.changes import Change
+from esaa.history.divergence import FirstDifference
 from esaa.history.entries import Entry, Kind
+from esaa.history.lanes import Lane
 
 ValueKind = Literal["object", "array", "value"]
-Verdict = Literal["good", "bad", "skip"]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +123,15 @@ class StateChild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateView(Answer, frozen=True, kw_only=True):
-    """A value of the state. `value` is None where it is large: then `children` names its members, a page of them."""
+    """A value of the state. `value` is None where it is large: then `children` names its members, a page of them.
+
+    `preview` says how the value begins.
+    """
 
     pointer: str
     kind: ValueKind
     value: Any
+    preview: str
     children: tuple[StateChild, ...]
     total: int
 
@@ -168,7 +178,11 @@ class TaskView(Answer, frozen=True, kw_only=True):
 
 
 class DiffView(Answer, frozen=True, kw_only=True):
-    """What differs between the states after `a` and after `b`; `counts` are by member of the document."""
+    """What differs between the states after `a` and after `b`.
+
+    `total`, `offset` and `counts` (by member of the document) count parts: values such as one task, which an event
+    changes as a whole. A part that was changed and changed back is counted, and has no changes.
+    """
 
     a: int
     b: int
@@ -177,15 +191,6 @@ class DiffView(Answer, frozen=True, kw_only=True):
     offset: int
     counts: dict[str, int]
     changes: tuple[Change, ...]
-
-
-class BlameStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of a value, with the event that made it. `before` is None where there was no value."""
-
-    seq: int
-    before: Any
-    after: Any
-    entry: Entry
 
 
 class BlameView(Answer, frozen=True, kw_only=True):
@@ -198,6 +203,7 @@ class BlameView(Answer, frozen=True, kw_only=True):
     cause: tuple[Entry, ...]
     output: dict[str, Any] | None
     rules: tuple[RuleView, ...]
+    is_cut: bool = False
 
 
 class WhyView(Answer, frozen=True, kw_only=True):
@@ -216,59 +222,19 @@ class GraphNode(Entry, frozen=True, kw_only=True, gc=False):
     depth: int
 
 
-class GraphEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """The event `from` led to the event `to`."""
-
-    from_: int = msgspec.field(name="from")
-    to: int
-
-
 class GraphView(Answer, frozen=True, kw_only=True):
     """What led to an event and what followed. `critical` is the slowest chain; `is_cut` where there is more."""
 
     nodes: tuple[GraphNode, ...]
-    edges: tuple[GraphEdge, ...]
+    edges: tuple[Edge, ...]
     critical: tuple[int, ...]
     is_cut: bool
-
-
-class LaneSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that lasted, from and to in units of the width that was asked for; `count` events in one."""
-
-    from_: float = msgspec.field(name="from")
-    to: float
-    seq_first: int
-    seq_last: int
-    label: str
-    kind: str
-    count: int
-
-
-class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """What one actor did."""
-
-    actor: str
-    spans: tuple[LaneSpan, ...]
-
-
-class LaneTick(msgspec.Struct, frozen=True, kw_only=True):
-    """A mark of the axis."""
-
-    x: float
-    label: str
-
-
-class LaneGap(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where so many seconds in which nobody acted are left out."""
-
-    x: float
-    seconds: float
 
 
 class LanesView(Answer, frozen=True, kw_only=True):
     """Who acted when."""
 
-    axis: Literal["wall", "order", "busy"]
+    axis: AxisName
     first: int
     last: int
     width: int
@@ -294,47 +260,42 @@ class FilesView(Answer, frozen=True, kw_only=True):
     note: str = ""
 
 
-class TaskDurations(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a task waited, was worked on and was reviewed, in seconds, and how many tries it took."""
-
-    task_id: str
-    title: str
-    status: str
-    attempts: int
-    rejections: int
-    waiting_seconds: float
-    working_seconds: float
-    review_seconds: float
-    total_seconds: float | None
-
-
 class MetricsView(Answer, frozen=True, kw_only=True):
     """How runs, agents and tasks do, up to a moment. `tasks` are the slowest ones; `total` is how many there are."""
 
     runs: tuple[RunMetrics, ...]
     total: int
-    tasks: tuple[TaskDurations, ...]
+    tasks: tuple[TaskTimes, ...]
 
 
 class RailSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a past, both ends included, and how well it is proved."""
+    """A part of a past, both ends included, and how well it is proved.
+
+    `verified`: covered by a checkpoint that is kept elsewhere. `unanchored`: sound, but covered by none; `is_signed`
+    where a checkpoint beside the log covers it. `broken`: damaged, or behind the damage.
+    """
 
     from_: int = msgspec.field(name="from")
     to: int
     kind: Literal["verified", "unanchored", "broken"]
     text: str
+    is_signed: bool = False
 
 
 class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed tree head: of how many events, under which name, and the root."""
+    """A signed tree head: of how many events, under which name, the root, and the names of the keys."""
 
     seq: int
     origin: str
     root: str
+    signed_by: tuple[str, ...]
 
 
 class ProofView(Answer, frozen=True, kw_only=True):
-    """How far a past is proved, and the hashes at a moment."""
+    """How far a past is proved, and the hashes at a moment: of its line, and of the Merkle tree up to it.
+
+    `root_at` is None where it was not worth computing.
+    """
 
     rail: tuple[RailSpan, ...]
     hash_at: str | None
@@ -342,42 +303,42 @@ class ProofView(Answer, frozen=True, kw_only=True):
     checkpoints: tuple[CheckpointView, ...]
 
 
-class BisectStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment that was tried."""
-
-    seq: int
-    verdict: Verdict
-
-
 class BisectView(Answer, frozen=True, kw_only=True):
-    """The first event after which something does not hold. `first_bad` is None where it holds at the end."""
+    """The first event after which something does not hold. `first_bad` is None where it holds at the end.
+
+    `suspects` are the events among which the first bad one is; `is_monotone` is False where something was good again
+    after it had been bad; `note` says what is odd about the answer.
+    """
 
     good: int
     bad: int
     first_bad: Entry | None
     steps: tuple[BisectStep, ...]
+    suspects: tuple[int, ...] = ()
+    is_monotone: bool | None = None
     note: str = ""
 
 
-class FirstDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """Where two pasts part: the event of each (None where one has ended), and what then differs."""
-
-    seq: int
-    ours: Entry | None
-    theirs: Entry | None
-    changes: tuple[Change, ...]
-
-
 class DivergenceView(Answer, frozen=True, kw_only=True):
-    """How far two pasts are the same, and where they part. `first` is None where they do not."""
+    """How far two pasts are the same, and where they part; `first` is None where they do not.
 
-    same_until: int
+    Of a read model, `same_until` is None where the log never said what it says.
+    """
+
+    same_until: int | None
     first: FirstDifference | None
 
 
+class NotWritten(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a checkout left out, and why."""
+
+    path: str
+    reason: str
+
+
 class CheckoutView(Answer, frozen=True, kw_only=True):
-    """What was written into a folder, and which contents are not there any more."""
+    """What was written into a folder, and what could not be."""
 
     folder: str
     written: tuple[str, ...]
-    missing: tuple[str, ...]
+    missing: tuple[NotWritten, ...]

@@ -1,0 +1,97 @@
+"""What changed between two moments, page by page, and which events made a value what it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Protocol, runtime_checkable
+
+from esaa.history.blame import blame
+from esaa.history.changes import Change, diff
+from esaa.history.past import Past
+from esaa.history.pointers import parse_pointer, pointer_of, value_at
+from esaa.history.values import changes_between
+from esaa.runtime.history.commands import command, option
+from esaa.runtime.history.rules_met import RulesMet
+from esaa.runtime.history.views import BlameView, DiffView
+
+
+@runtime_checkable
+class CountsChanges(Protocol):
+    """A past that counts the changed parts by member without naming them."""
+
+    def count_changed_by_member(self, after: int, until: int) -> dict[str, int]:
+        """How many parts of each member changed."""
+        ...
+
+
+def diff_view(past: Past, a: int, b: int, *, pointer: str, offset: int, count: int) -> DiffView:
+    """A page of what differs between two states; `a` may be the later one."""
+    names = parse_pointer(pointer)
+    first, last = min(a, b), max(a, b)
+    if names:
+        parts = [one for one in past.changed_parts(first, last) if _touches(parse_pointer(one), names)]
+        counts: dict[str, int] = dict(Counter(_member(one) for one in parts))
+        page, total = parts[offset : offset + count], len(parts)
+    else:
+        counts, total = _counts(past, first, last)
+        page = list(islice(past.changed_parts(first, last), offset, offset + count))
+    return DiffView(
+        past=past.name,
+        at=b,
+        cli=command(past, "diff", f"{a}..{b}", *option("--path", pointer)),
+        a=a,
+        b=b,
+        pointer=pointer,
+        total=total,
+        offset=offset,
+        counts=counts,
+        changes=tuple(change for part in page for change in _part_changes(past, a, b, part, names)),
+    )
+
+
+def changes_of_event(past: Past, seq: int) -> tuple[Change, ...]:
+    """What one event changed."""
+    return tuple(changes_between(past, seq - 1, seq))
+
+
+def blame_view(past: Past, seq: int, pointer: str, rules: RulesMet) -> BlameView:
+    """Which events made a value what it is, and what stood behind the last of them. Raises `NotFound`."""
+    found = blame(past, pointer, seq)
+    newest = found.history[-1].entry if found.history else None
+    return BlameView(
+        past=past.name,
+        at=seq,
+        cli=command(past, "blame", pointer, "--at", seq),
+        pointer=pointer,
+        value=found.value,
+        history=found.history,
+        cause=found.cause,
+        output=None if newest is None else rules.output_behind(newest, found.cause),
+        rules=() if newest is None else rules.met_by(newest),
+        is_cut=found.is_cut,
+    )
+
+
+def _counts(past: Past, first: int, last: int) -> tuple[dict[str, int], int]:
+    if isinstance(past, CountsChanges):
+        counts = past.count_changed_by_member(first, last)
+    else:
+        counts = dict(Counter(_member(one) for one in past.changed_parts(first, last)))
+    return counts, sum(counts.values())
+
+
+def _member(part: str) -> str:
+    return parse_pointer(part)[0]
+
+
+def _touches(part: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    common = min(len(part), len(names))
+    return part[:common] == names[:common]
+
+
+def _part_changes(past: Past, a: int, b: int, part: str, names: tuple[str, ...]) -> Iterator[Change]:
+    inside = names[len(parse_pointer(part)) :]
+    before, after = (value_at(past.part(seq, part), inside) for seq in (a, b))
+    yield from diff(before, after, part + pointer_of(inside))

@@ -1,0 +1,35 @@
+"""How runs, agents and tasks did, up to a moment."""
+
+from __future__ import annotations
+
+from esaa.audit.run_metrics import run_metrics
+from esaa.audit.task_times import TaskClock, TaskTimes
+from esaa.history.past import Past
+from esaa.runtime.history.commands import command
+from esaa.runtime.history.lines import recorded
+from esaa.runtime.history.sources import Sources
+from esaa.runtime.history.views import MetricsView
+
+
+def metrics_view(past: Past, sources: Sources, seq: int, count: int) -> MetricsView:
+    """The metrics of the governed log up to an event; a stream of the trail has none of its own.
+
+    What `esaa run` measured counts up to the time of the event.
+    """
+    clock = TaskClock()
+    until = past.entry(seq).ts if seq and seq < past.head() else None
+    measured = sources.measured(until) if past.kind == "log" else ()
+    runs = run_metrics(clock.following(recorded(past, seq)) if past.kind == "log" else (), measured)
+    times = clock.times()
+    return MetricsView(
+        past=past.name,
+        at=seq,
+        cli=command(past, "metrics", "--at", seq),
+        runs=tuple(runs),
+        total=len(times),
+        tasks=tuple(sorted(times, key=_slowest_first)[:count]),
+    )
+
+
+def _slowest_first(one: TaskTimes) -> tuple[float, str]:
+    return -(one.waiting_seconds + one.working_seconds + one.review_seconds), one.task_id

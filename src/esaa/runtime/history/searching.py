@@ -1,0 +1,54 @@
+"""The first event after which something does not hold, and the first one in which two pasts differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from esaa.history.bisect import CONTROLS, Verdict, bisect
+from esaa.history.divergence import Likeness, first_divergence
+from esaa.history.past import Past
+from esaa.history.predicates import Predicate
+from esaa.runtime.history.commands import command
+from esaa.runtime.history.views import BisectView, DivergenceView
+
+
+def bisect_where(past: Past, where: str, good: int, bad: int) -> BisectView:
+    """The first event after which a predicate over the state does not hold. Raises `UsageError`."""
+    predicate = Predicate(where)
+
+    def verdict(seq: int) -> Verdict:
+        return "good" if predicate.holds_at(past, seq) else "bad"
+
+    said = command(past, "bisect", f"{good}..{bad}", "--where", where)
+    return bisect_by(past, verdict, good, bad, said=said, controls=CONTROLS)
+
+
+def bisect_by(
+    past: Past, verdict: Callable[[int], Verdict], good: int, bad: int, *, said: str, controls: int = 0
+) -> BisectView:
+    """The same with any verdict over a seq. Raises `UsageError`."""
+    found = bisect(verdict, good, bad, controls=controls)
+    return BisectView(
+        past=past.name,
+        at=bad,
+        cli=said,
+        good=good,
+        bad=bad,
+        first_bad=None if found.first_bad is None else past.entry(found.first_bad),
+        steps=found.steps,
+        suspects=found.suspects,
+        is_monotone=found.is_monotone,
+        note=found.note,
+    )
+
+
+def divergence_view(past: Past, other: Past, likeness: Likeness, where: str) -> DivergenceView:
+    """How far two pasts are the same, and where they part. `where` names the other one on the command line."""
+    found = first_divergence(past, other, likeness)
+    return DivergenceView(
+        past=past.name,
+        at=past.head(),
+        cli=command(past, "diff", "--against", where, *(["--by-meaning"] if likeness == "meaning" else [])),
+        same_until=found.same_until,
+        first=found.first,
+    )
