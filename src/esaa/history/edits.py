@@ -1,0 +1,161 @@
+"""Changes to a copy of a log: events left out, events with other values, and what might have come in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from esaa.errors import UsageError
+from esaa.history.asked import Asked, AskedOutput, asked_of
+from esaa.history.changes import Change, apply
+from esaa.history.decisions import Decision
+from esaa.history.pointers import parse_pointer, value_at
+from esaa.kernel.canonical import compact
+from esaa.kernel.recorded import Recorded
+from esaa.kernel.vocabulary import MalformedLine
+from esaa.protocol.facts import Fact
+from esaa.protocol.summary import task_of
+from esaa.protocol.wire import ProtocolVocabulary, action_of
+
+OUTPUT = "/output"
+"""What an edit of a refused output begins with; every other edit is of the event's own line."""
+
+_FIXED = ("event_id", "event_seq", "schema_version", "prev_hash", "causation_id", "correlation_id", "command_id")
+_VOCABULARY = ProtocolVocabulary()
+_FORMS = (
+    'Give {"actor": ..., "activity_event": {...}, "file_updates": [...]}, or an event: {"actor", "action", "payload"}.'
+)
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """Another value at a JSON pointer of an event's line, or below `/output` of the output that it refused."""
+
+    pointer: str
+    value: Any
+
+    @property
+    def is_of_output(self) -> bool:
+        """True where it is of what was asked, not of what was recorded."""
+        return self.pointer == OUTPUT or self.pointer.startswith(f"{OUTPUT}/")
+
+
+class Inserted(msgspec.Struct, frozen=True, kw_only=True):
+    """What might have come: who asked what, and the event that it is where it needs no decision."""
+
+    actor: str
+    name: str
+    subject: str | None
+    asked: Asked
+    event: Recorded[Fact] | None = None
+
+
+class Edits(msgspec.Struct, frozen=True, kw_only=True):
+    """All changes. `inserted` comes right after the decision that the event with that seq belongs to."""
+
+    dropped: frozenset[int] = frozenset()
+    edited: Mapping[int, tuple[Edit, ...]] = {}
+    inserted: Mapping[int, tuple[Inserted, ...]] = {}
+
+    @property
+    def first(self) -> int | None:
+        """The first event that is touched; None where nothing is."""
+        return min((*self.dropped, *self.edited, *self.inserted), default=None)
+
+    def touch(self, decision: Decision) -> bool:
+        """True where one of a decision's events is left out or has another value."""
+        return any(one.version in self.dropped or one.version in self.edited for one in decision.events)
+
+
+def edited_event(recorded: Recorded[Fact], edits: tuple[Edit, ...]) -> Recorded[Fact]:
+    """The event with other values. Raises `UsageError` for a value that is not there, or one that makes no event."""
+    line = msgspec.json.decode(_VOCABULARY.encode(recorded))
+    for edit in edits:
+        names = parse_pointer(edit.pointer)
+        if not names or names[0] in _FIXED:
+            raise _unfit(
+                recorded.version, f"`{edit.pointer[:80]}` cannot be edited", "Edit /actor, /ts or /payload/..."
+            )
+        line = put(line, edit, recorded.version)
+    try:
+        return _VOCABULARY.decode(compact(line))
+    except MalformedLine as error:
+        raise _unfit(recorded.version, f"the edited event is none: {error}", "`esaa show` shows it as it is.") from None
+
+
+def edited_output(output: bytes, edits: tuple[Edit, ...], seq: int) -> bytes:
+    """A refused output with other values. Raises `UsageError` where it is no JSON, or has no such value."""
+    try:
+        value = msgspec.json.decode(output)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        why = "the refused output is no JSON: it has no values to edit"
+        raise _unfit(seq, why, "Insert another output after it: --insert FILE@REF.") from None
+    for edit in edits:
+        value = put(value, Edit(pointer=edit.pointer.removeprefix(OUTPUT), value=edit.value), seq)
+    return compact(value)
+
+
+def put(value: Any, edit: Edit, seq: int) -> Any:
+    """A JSON value with another value at a pointer; a member of an object may be new."""
+    is_there = value_at(value, parse_pointer(edit.pointer)) is not UNSET
+    try:
+        return apply([Change(op="replace" if is_there else "add", pointer=edit.pointer, after=edit.value)], value)
+    except UsageError as error:
+        raise _unfit(seq, f"it has nothing at `{edit.pointer[:80]}`", "`esaa show` shows what it has.") from error
+
+
+def inserted_from(data: bytes, after: int, ts: str, schema_version: str) -> Inserted:
+    """What a file says that might have come: an actor's result, or an event. Raises `UsageError`."""
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_insert(after, f"is no JSON: {error}") from None
+    actor = value.get("actor") if isinstance(value, dict) else None
+    if not isinstance(actor, str) or not actor:
+        raise _no_insert(after, "names no actor")
+    if "activity_event" in value:
+        output = compact({name: one for name, one in value.items() if name != "actor"})
+        act = value["activity_event"] if isinstance(value["activity_event"], dict) else {}
+        task_id = act.get("task_id")
+        return Inserted(
+            actor=actor,
+            name=str(act.get("action", "output")),
+            subject=task_id if isinstance(task_id, str) else None,
+            asked=AskedOutput(actor=actor, output=output),
+        )
+    line = {
+        "schema_version": schema_version,
+        "event_id": f"what-if-{after}",
+        "event_seq": after,
+        "ts": ts,
+        "actor": actor,
+        "action": value.get("action"),
+        "payload": value.get("payload"),
+        "prev_hash": "",
+    }
+    try:
+        event = _VOCABULARY.decode(compact(line))
+    except MalformedLine as error:
+        raise _no_insert(after, f"is no event: {error}") from None
+    asked = asked_of(Decision(events=(event,)), no_content)
+    return Inserted(actor=actor, name=action_of(event.fact), subject=task_of(event.fact), asked=asked, event=event)
+
+
+def no_content(_digest: str) -> bytes | None:
+    """Where no contents are kept."""
+    return None
+
+
+def _no_insert(after: int, why: str) -> UsageError:
+    return UsageError("WHAT_IF_INSERT_INVALID", f"What is inserted after #{after} {why}.", _FORMS)
+
+
+def no_output(seq: int, why: str) -> UsageError:
+    """What is raised where an edit of an output finds none."""
+    return _unfit(seq, why, "`/output/...` edits what a kept refusal asked for.")
+
+
+def _unfit(seq: int, why: str, hint: str) -> UsageError:
+    return UsageError("WHAT_IF_EDIT_INVALID", f"Event #{seq}: {why}.", hint)
