@@ -1,0 +1,85 @@
+/** An answer that follows its question: asked anew when the question changes, the old one shown until the new is there. */
+
+import { untrack } from "svelte";
+import { ask, Failure } from "./source.ts";
+
+const KEPT_MAX = 48;
+const kept = new Map<string, unknown>();
+
+function keep(address: string, value: unknown): void {
+  kept.delete(address);
+  kept.set(address, value);
+  // Insertion order is age: the first key is the one unused for longest.
+  if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value as string);
+}
+
+/** Forgets all answers: the log was replaced, or something was changed. */
+export function forget(): void {
+  kept.clear();
+}
+
+/** One answer, through what is kept. For what is not bound to a screen. */
+export async function askKept<T>(address: string, signal?: AbortSignal): Promise<T> {
+  if (kept.has(address)) {
+    const value = kept.get(address) as T;
+    keep(address, value);
+    return value;
+  }
+  const value = await ask<T>(address, signal);
+  keep(address, value);
+  return value;
+}
+
+export class Asked<T> {
+  /** The last answer that came; of an older question while a new one is under way. */
+  value: T | null = $state.raw(null);
+  failure: Failure | null = $state.raw(null);
+  isLoading = $state(false);
+  /** Which question `value` answers. */
+  address = $state("");
+  #again = $state(0);
+
+  /** `question` gives the address of the twin, or null where there is nothing to ask. Called while a component is made. */
+  constructor(question: () => string | null) {
+    $effect(() => {
+      const address = question();
+      void this.#again;
+      const abort = new AbortController();
+      if (address === null) {
+        this.value = null;
+        this.failure = null;
+        this.address = "";
+        return;
+      }
+      untrack(() => this.#load(address, abort));
+      return () => abort.abort();
+    });
+  }
+
+  /** Asks the same question again. */
+  again(): void {
+    kept.delete(this.address);
+    this.#again++;
+  }
+
+  async #load(address: string, abort: AbortController): Promise<void> {
+    this.isLoading = true;
+    try {
+      const value = await askKept<T>(address, abort.signal);
+      if (abort.signal.aborted) return;
+      this.value = value;
+      this.failure = null;
+      this.address = address;
+      this.isLoading = false;
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      this.isLoading = false;
+      this.failure = error instanceof Failure ? error : new Failure("PAGE", String(error), "Reload the page.");
+      // An index that is being built, and a log that is being mended, come back by themselves.
+      if (this.failure.status === 503 || this.failure.code === "UNREACHABLE") {
+        const timer = setTimeout(() => this.#again++, 1500);
+        abort.signal.addEventListener("abort", () => clearTimeout(timer));
+      }
+    }
+  }
+}

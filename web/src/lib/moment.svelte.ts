@@ -1,0 +1,154 @@
+/** The one cursor. Every view shows the past as of `at`, and what changed since `since`. */
+
+import type { EventView, Meta } from "./answers.ts";
+import { forget } from "./answer.svelte.ts";
+import { route } from "./route.svelte.ts";
+import { addressOfQuestion, ask, Failure, isInlined } from "./source.ts";
+
+const NUMBER = /^#?(\d{1,15})$/;
+const HEAD_EVERY_MS = 250;
+
+class Moment {
+  meta: Meta | null = $state.raw(null);
+  failure: Failure | null = $state.raw(null);
+  head = $state(0);
+  /** True while the server tells of new events. */
+  isConnected = $state(false);
+  /** Set when the log was replaced under the reader. */
+  wasReplaced = $state(false);
+
+  #past: string | null = null;
+  #events: EventSource | null = null;
+  #headTimer: ReturnType<typeof setTimeout> | undefined;
+  #headNext = 0;
+
+  /** Without `at` in the address the cursor follows the head. */
+  isLive = $derived(route.get("at") === "");
+  /** The seq that all views show; null until it is known. */
+  at: number | null = $derived.by(() => this.#seq(route.get("at"), this.head));
+  /** The seq of the moment that we compare with; null where there is none. */
+  since: number | null = $derived.by(() => this.#seq(route.get("since"), null));
+
+  #seq(ref: string, fallback: number | null): number | null {
+    if (this.meta === null) return null;
+    if (ref === "") return fallback;
+    const found = NUMBER.exec(ref);
+    return found ? Math.min(Number(found[1]), this.head) : null;
+  }
+
+  /** Called when the past in the address changes. */
+  async open(past: string | null): Promise<void> {
+    if (past === this.#past) return;
+    this.close();
+    this.#past = past;
+    this.meta = null;
+    this.failure = null;
+    if (past !== null) await this.#load(past);
+  }
+
+  close(): void {
+    this.#events?.close();
+    this.#events = null;
+    this.isConnected = false;
+    clearTimeout(this.#headTimer);
+    this.#headTimer = undefined;
+  }
+
+  async #load(past: string): Promise<void> {
+    try {
+      const meta = await ask<Meta>(`/${encodeURIComponent(past)}.json`);
+      if (this.#past !== past) return;
+      this.failure = null;
+      this.head = meta.head;
+      this.meta = meta;
+      this.#follow(past);
+    } catch (error) {
+      if (this.#past !== past) return;
+      this.failure = error instanceof Failure ? error : new Failure("PAGE", String(error), "Reload the page.");
+      if (this.failure.status === 503 || this.failure.code === "UNREACHABLE") {
+        setTimeout(() => this.#past === past && void this.#load(past), 1500);
+      }
+    }
+  }
+
+  /** Asks for the meta data again; the cursor stays. */
+  async refresh(): Promise<void> {
+    if (this.#past !== null) {
+      this.close();
+      await this.#load(this.#past);
+    }
+  }
+
+  #follow(past: string): void {
+    if (isInlined || this.#events !== null) return;
+    const events = new EventSource(addressOfQuestion(`/${encodeURIComponent(past)}/tail`, { since: this.head }));
+    this.#events = events;
+    const onEntry = (event: MessageEvent<string>): void => this.#grow(Number(event.lastEventId));
+    events.addEventListener("entry", onEntry as EventListener);
+    events.onmessage = onEntry;
+    events.onopen = () => (this.isConnected = true);
+    events.onerror = () => (this.isConnected = false);
+    events.addEventListener("reset", () => {
+      forget();
+      this.wasReplaced = true;
+      void this.refresh();
+    });
+    events.addEventListener("problem", () => void this.refresh());
+  }
+
+  #grow(seq: number): void {
+    // A busy run writes many events a second; each new head asks every view anew.
+    this.#headNext = Math.max(this.#headNext, seq);
+    this.#headTimer ??= setTimeout(() => {
+      this.#headTimer = undefined;
+      if (this.#headNext > this.head) this.head = this.#headNext;
+    }, HEAD_EVERY_MS);
+  }
+
+  /** The address of a question about this moment. */
+  question(screen: string, params: Record<string, string | number | null> = {}): string | null {
+    if (this.meta === null || this.at === null) return null;
+    return addressOfQuestion(`/${encodeURIComponent(this.meta.past)}/${screen}.json`, { at: this.at, ...params });
+  }
+
+  /** Moves the cursor. Going to the head by hand pins it there; `live` follows the head. */
+  to(seq: number, push = false): void {
+    route.set({ at: Math.max(0, Math.min(seq, this.head)) }, push);
+  }
+
+  step(by: number): void {
+    if (this.at !== null) this.to(this.at + by);
+  }
+
+  live(): void {
+    route.set({ at: null }, true);
+  }
+
+  setSince(seq: number | null): void {
+    route.set({ since: seq }, true);
+  }
+
+  /** The seq of any name of a moment. Throws `Failure`. */
+  async resolve(ref: string): Promise<number> {
+    const found = NUMBER.exec(ref.trim());
+    if (found) return Number(found[1]);
+    const view = await ask<EventView>(addressOfQuestion(`/${encodeURIComponent(this.#past ?? "")}/event.json`, { at: ref.trim() }));
+    return view.at;
+  }
+
+  /** A link may name its moments as people do (`HEAD~3`, a time). They become numbers once. */
+  async settle(): Promise<void> {
+    for (const name of ["at", "since"] as const) {
+      const ref = route.get(name);
+      if (ref === "" || NUMBER.test(ref)) continue;
+      try {
+        const seq = await this.resolve(ref);
+        if (route.get(name) === ref) route.set({ [name]: seq });
+      } catch (error) {
+        if (error instanceof Failure) this.failure = error;
+      }
+    }
+  }
+}
+
+export const moment = new Moment();
