@@ -11,10 +11,10 @@ import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from esaa.errors import StoreError
 from esaa.stores.lock import writer_lock
-from esaa.stores.trail import TrailStore
 
 INDEX = "index.sqlite"
 SCHEMA_VERSION = 1
@@ -52,14 +52,33 @@ class IndexUnavailable(Exception):
     """There is no way to use an index now: the disk is full or read-only, or another process holds it."""
 
 
+class Store(Protocol):
+    """What an index is made beside: a folder for files that can be made again."""
+
+    @property
+    def lock_timeout_s(self) -> float:
+        """How long one process waits for another."""
+        ...
+
+    def disposable(self, name: str) -> Path:
+        """A file that can be made again."""
+        ...
+
+    def prepare(self) -> None:
+        """Makes the folder."""
+        ...
+
+
 class IndexFile:
     """The database of a store, for one choice of what is indexed (`signature`)."""
 
-    def __init__(self, store: TrailStore, signature: str) -> None:
-        self.path = store.disposable(INDEX)
-        self._staged = store.disposable(f"{INDEX}.new")
+    def __init__(self, store: Store, signature: str, *, name: str = INDEX, tables: str = _TABLES) -> None:
+        self.path = store.disposable(name)
+        self._staged = store.disposable(f"{name}.new")
         self._store = store
         self._signature = signature
+        self._tables = tables
+        self._lock = name.partition(".")[0]
 
     def open(self) -> tuple[sqlite3.Connection, int] | None:
         """A connection and the file's inode; None where there is no file.
@@ -67,7 +86,7 @@ class IndexFile:
         Raises `IndexBroken` and `IndexUnavailable`.
         """
         # Under the lock: a connection is bound to its log by the first read, and no log may go between the two.
-        with self._locked("index", self._store.lock_timeout_s):
+        with self._locked(self._lock, self._store.lock_timeout_s):
             inode = self.inode()
             if inode is None:
                 return None
@@ -96,7 +115,7 @@ class IndexFile:
         Nothing is done where the file is another one than the `known` inode by then. Raises `IndexBroken` and
         `IndexUnavailable`.
         """
-        with self._locked("index-making", self._store.lock_timeout_s):
+        with self._locked(f"{self._lock}-making", self._store.lock_timeout_s):
             if self.inode() != known:
                 return
             _remove(self._staged)
@@ -105,12 +124,12 @@ class IndexFile:
                     # A crash leaves a file that nobody looks at, so nothing of it need be saved on the way.
                     connection.execute("PRAGMA journal_mode = OFF")
                     connection.execute("PRAGMA synchronous = OFF")
-                    connection.executescript(_TABLES)
+                    connection.executescript(self._tables)
                     connection.execute("INSERT INTO meta VALUES ('signature', ?)", (self._signature,))
                     fill(connection)
                     connection.execute("PRAGMA journal_mode = WAL")
                 _sync(self._staged)
-                with self._locked("index", self._store.lock_timeout_s):
+                with self._locked(self._lock, self._store.lock_timeout_s):
                     _remove(self.path)
                     os.replace(self._staged, self.path)
             finally:

@@ -1,0 +1,175 @@
+"""Which parts are in which group after an event, and which parts changed between two: by blocks, and what is left."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from esaa.history.log_document import MEMBERS
+from esaa.query.history.bits import bits_of, packed, unpacked
+from esaa.query.history.part_rows import GONE, Move
+from esaa.query.history.schema import BLOCK, GROUP, MEMBER_BITS, NUMBER_OF, parts_of, place_of
+
+_MOVES = "SELECT seq, part, grp FROM versions INDEXED BY versions_seq WHERE seq BETWEEN ? AND ? ORDER BY seq, part"
+
+
+class Standing:
+    """The parts of each group at the end of a block, as sets of places; and the way on from there."""
+
+    def __init__(self, groups: dict[int, int] | None = None) -> None:
+        self.groups: dict[int, int] = {} if groups is None else groups
+
+    def follow(self, moves: Iterable[Move], member_of: dict[int, int]) -> dict[int, int]:
+        """Moves parts into their groups, and gives the places that were touched, by member."""
+        last: dict[int, dict[int, int]] = {}
+        for _, part, group in moves:
+            last.setdefault(part >> MEMBER_BITS, {})[place_of(part)] = group
+        touched: dict[int, int] = {}
+        for member, groups in last.items():
+            size = max(groups) + 1
+            mask = touched[member] = bits_of(groups, size)
+            for group, number in member_of.items():
+                if number == member and group in self.groups:
+                    self.groups[group] &= ~mask
+            for group in set(groups.values()) - {GONE}:
+                places = (place for place, one in groups.items() if one == group)
+                self.groups[group] = self.groups.get(group, 0) | bits_of(places, size)
+        return touched
+
+
+class Sealer:
+    """Ends blocks while an index is filled."""
+
+    def __init__(self, connection: sqlite3.Connection, blocks: int) -> None:
+        self._connection = connection
+        self._standing = load_standing(connection, blocks)
+
+    def seal(self, block: int, moves: list[Move]) -> None:
+        """Writes the end of a block, whose moves these are."""
+        touched = self._standing.follow(moves, groups_by_number(self._connection))
+        self._connection.executemany(
+            "INSERT INTO changed VALUES (?, ?, ?)", [(block, member, packed(mask)) for member, mask in touched.items()]
+        )
+        self._connection.executemany(
+            "INSERT INTO standings VALUES (?, ?, ?)",
+            [(block, group, packed(bits)) for group, bits in self._standing.groups.items() if bits],
+        )
+
+
+class PartOfBlock(NamedTuple):
+    """A part that an event was the first to change."""
+
+    seq: int
+    part: int
+
+
+class Standings:
+    """Answers from the blocks of an index. `members` of groups are those of `groups_by_number`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def groups_at(self, seq: int, member: str) -> dict[int, int]:
+        """The places of the parts in each group of a member after an event."""
+        number = NUMBER_OF[member]
+        member_of = {group: one for group, one in groups_by_number(self._connection).items() if one == number}
+        blocks = seq // BLOCK
+        standing = load_standing(self._connection, blocks, member_of)
+        first, last = parts_of(member)
+        moves = (move for move in self.moves(blocks * BLOCK + 1, seq) if first <= move.part <= last)
+        standing.follow(moves, member_of)
+        return standing.groups
+
+    def moves(self, first: int, last: int) -> Iterator[Move]:
+        """What the events of a range moved."""
+        return map(Move._make, self._connection.execute(_MOVES, (first, last)))
+
+    def count_changed(self, after: int, until: int) -> dict[str, int]:
+        """How many parts of each member events after `after` up to `until` changed."""
+        seen: dict[int, int] = {}
+        for _, fresh in self._steps(after, until, seen):
+            del fresh
+        return {member: seen.get(number, 0).bit_count() for number, member in enumerate(MEMBERS)}
+
+    def changed(self, after: int, until: int, offset: int = 0) -> Iterator[int]:
+        """The numbers of the parts that changed, in the order of first change, from the one of this rank on."""
+        skip = offset
+        for (first, last), fresh in self._steps(after, until, {}):
+            count = sum(bits.bit_count() for bits in fresh.values())
+            if skip >= count:
+                skip -= count
+                continue
+            for part in self._in_order(first, last, fresh):
+                if skip:
+                    skip -= 1
+                else:
+                    yield part
+
+    def _steps(self, after: int, until: int, seen: dict[int, int]) -> Iterator[tuple[tuple[int, int], dict[int, int]]]:
+        """Range by range the parts that changed there and not before; `seen` grows by them."""
+        first_block, end_block = -(-after // BLOCK), until // BLOCK
+        if first_block >= end_block:
+            ranges = [(after + 1, until)]
+        else:
+            ranges = [(after + 1, first_block * BLOCK)]
+            ranges += [(block * BLOCK + 1, (block + 1) * BLOCK) for block in range(first_block, end_block)]
+            ranges.append((end_block * BLOCK + 1, until))
+        kept: dict[int, dict[int, bytes]] = {}
+        for block, member, bits in self._connection.execute(
+            "SELECT block, member, bits FROM changed WHERE block >= ? AND block < ?", (first_block, end_block)
+        ):
+            kept.setdefault(block, {})[member] = bits
+        for first, last in ranges:
+            if first > last:
+                continue
+            block = (first - 1) // BLOCK
+            if last - first + 1 == BLOCK and block * BLOCK + 1 == first:
+                touched = {member: unpacked(bits) for member, bits in kept.get(block, {}).items()}
+            else:
+                touched = self._touched(first, last)
+            fresh: dict[int, int] = {}
+            for member, bits in touched.items():
+                before = seen.get(member, 0)
+                fresh[member] = bits & ~before
+                seen[member] = before | bits
+            yield (first, last), fresh
+
+    def _touched(self, first: int, last: int) -> dict[int, int]:
+        places: dict[int, list[int]] = {}
+        for move in self.moves(first, last):
+            places.setdefault(move.part >> MEMBER_BITS, []).append(place_of(move.part))
+        return {member: bits_of(found, max(found) + 1) for member, found in places.items()}
+
+    def _in_order(self, first: int, last: int, fresh: dict[int, int]) -> Iterator[int]:
+        data = {member: bits.to_bytes((bits.bit_length() + 7) // 8, "little") for member, bits in fresh.items()}
+        told: set[int] = set()
+        for move in list(self.moves(first, last)):
+            part = move.part
+            bits, place = data[part >> MEMBER_BITS], place_of(part)
+            if part not in told and place >> 3 < len(bits) and bits[place >> 3] >> (place & 7) & 1:
+                told.add(part)
+                yield part
+
+
+def load_standing(connection: sqlite3.Connection, blocks: int, only: dict[int, int] | None = None) -> Standing:
+    """The standing after so many blocks, of all groups or some."""
+    if only is None:
+        rows = connection.execute("SELECT grp, bits FROM standings WHERE block = ?", (blocks - 1,))
+        return Standing({group: unpacked(bits) for group, bits in rows})
+    found: dict[int, int] = {}
+    for group in only:
+        row = connection.execute(
+            "SELECT bits FROM standings WHERE block = ? AND grp = ?", (blocks - 1, group)
+        ).fetchone()
+        if row is not None:
+            found[group] = unpacked(row[0])
+    return Standing(found)
+
+
+def groups_by_number(connection: sqlite3.Connection) -> dict[int, int]:
+    """The number of the member of each group."""
+    return {
+        group: kind - GROUP
+        for group, kind in connection.execute("SELECT id, kind FROM names WHERE kind >= ?", (GROUP,))
+    }
