@@ -95,6 +95,10 @@ class WebServer:
         base = self.address.url.partition("?")[0]
         return f"{base}{path}?{query + '&' if query else ''}token={self.address.token}"
 
+    def stop(self) -> None:
+        """Lets `serve` end, from another thread."""
+        self._server.should_exit = True
+
     def serve(self) -> None:
         """Answers until it is interrupted."""
         try:
