@@ -36,15 +36,23 @@ class MemoryPast:
         assert [one.seq for one in entries] == list(range(1, len(entries) + 1))
         self._name = name
         self._kind: Kind = kind
-        self._entries = list(entries)
-        self._documents: list[dict[str, Any]] = [{}, *(dict(one) for one in documents)]
-        self._lines = [msgspec.json.encode(one) for one in entries] if lines is None else list(lines)
+        self._entries: list[Entry] = []
+        self._documents: list[dict[str, Any]] = [{}]
+        self._parts_at: list[dict[str, Any]] = [{}]
+        self._changed_at: list[list[str]] = [[]]
+        self._lines: list[bytes] = []
+        for one, document in zip(entries, documents, strict=True):
+            self.append(one, document, None if lines is None else lines[one.seq - 1])
 
     def append(self, entry: Entry, document: Mapping[str, Any], line: bytes | None = None) -> None:
         """One more event: a past may grow while it is asked."""
         assert entry.seq == len(self._entries) + 1
         self._entries.append(entry)
+        before, after = self._parts_at[-1], _parts(document)
         self._documents.append(dict(document))
+        self._parts_at.append(after)
+        gone = [pointer for pointer in before if pointer not in after]
+        self._changed_at.append([one for one in (*after, *gone) if _text(before, one) != _text(after, one)])
         self._lines.append(msgspec.json.encode(entry) if line is None else line)
 
     @property
@@ -98,10 +106,12 @@ class MemoryPast:
         return self._documents[seq]
 
     def part(self, seq: int, pointer: str) -> Any:
-        return self._parts(seq).get(pointer, UNSET)
+        self._check(seq)
+        return self._parts_at[seq].get(pointer, UNSET)
 
     def parts(self, seq: int, member: str) -> Iterator[tuple[str, Any]]:
-        for pointer, value in self._parts(seq).items():
+        self._check(seq)
+        for pointer, value in self._parts_at[seq].items():
             names = parse_pointer(pointer)
             if len(names) == 2 and names[0] == member:
                 yield names[1], value
@@ -109,7 +119,7 @@ class MemoryPast:
     def changed_parts(self, after: int, until: int) -> Iterator[str]:
         seen: set[str] = set()
         for seq in range(after + 1, until + 1):
-            for pointer in self._changed(seq):
+            for pointer in self._changed_at[seq]:
                 if pointer not in seen:
                     seen.add(pointer)
                     yield pointer
@@ -117,23 +127,10 @@ class MemoryPast:
     def part_changes(self, pointer: str, until: int) -> Sequence[int]:
         names = parse_pointer(pointer)
         part = pointer_of(names[:2] if names and names[0] in MEMBERS_OF_PARTS else names[:1])
-        return [seq for seq in range(1, until + 1) if part in self._changed(seq)]
+        return [seq for seq in range(1, until + 1) if part in self._changed_at[seq]]
 
     def count_changed(self, after: int, until: int) -> int:
         return sum(1 for _ in self.changed_parts(after, until))
-
-    def _parts(self, seq: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for member, value in self.document(seq).items():
-            if member in MEMBERS_OF_PARTS:
-                found |= {pointer_of((member, name)): one for name, one in value.items()}
-            else:
-                found[pointer_of((member,))] = value
-        return found
-
-    def _changed(self, seq: int) -> list[str]:
-        before, after = self._parts(seq - 1), self._parts(seq)
-        return [one for one in (*after, *(set(before) - set(after))) if _text(before, one) != _text(after, one)]
 
     def _check(self, seq: int, least: int = 0) -> None:
         if not least <= seq <= self.head():
@@ -149,6 +146,16 @@ class MemoryPast:
             and all(word in text for word in wanted.text.casefold().split())
             and wanted.first <= entry.seq <= (self.head() if wanted.last is None else wanted.last)
         )
+
+
+def _parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for member, value in document.items():
+        if member in MEMBERS_OF_PARTS:
+            found |= {pointer_of((member, name)): one for name, one in value.items()}
+        else:
+            found[pointer_of((member,))] = value
+    return found
 
 
 def _text(parts: Mapping[str, Any], pointer: str) -> bytes:
