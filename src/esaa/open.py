@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,9 @@ from esaa.stores.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
     from esaa.agents.sandbox.enclosure import Enclosure
+    from esaa.query.history.feed import Indexed
+    from esaa.runtime.history.machine import TimeMachine
+    from esaa.runtime.history.views import DivergenceView, Overview
     from esaa.runtime.operations.run_gate import RunGate
     from esaa.runtime.trail.feed import TrailFeed
     from esaa.runtime.trail.trail import NewId, Trail
@@ -244,6 +247,63 @@ def open_anchoring(root: Path, stream: str | None = None, *, clock: Clock | None
         for name, one in read_anchors(root / ROADMAP).items()
     }
     return Anchoring(log, origin, anchors, receipts, clock or SystemClock())
+
+
+def open_machine(
+    root: Path,
+    past: str = "log",
+    told: Callable[[int, int], None] | None = None,
+    *,
+    say: Callable[[str], None] | None = None,
+    config: Config | None = None,
+    clock: Clock | None = None,
+) -> TimeMachine:
+    """The time machine of the governed log in `root`, or of a stream of its trail.
+
+    `told` is told how far the index is, where a long log is indexed first: events done, and all. `say` is told why an
+    index is made anew, or cannot be kept. Raises `NotFound`, and `UsageError` for a text that names no past.
+    """
+    from esaa.query.history.opening import open_log_past
+    from esaa.runtime.history.machine import TimeMachine
+    from esaa.runtime.history.opening import LOG, log_sources, stream_machine
+
+    settings = config or load_config()
+    if past != LOG:
+        return stream_machine(open_trail(root, settings, clock=clock), past, Path(settings.config_dir))
+    log = find_log(root)
+
+    def progress(found: Indexed) -> None:
+        if told is not None and found.bytes_done:
+            told(found.events, found.events * found.bytes_total // found.bytes_done)
+
+    opened = open_log_past(root, now=(clock or SystemClock()).now, progress=progress, say=say)
+    sources = log_sources(root, log, lambda: open_trail(root, settings, clock=clock), Path(settings.config_dir))
+    return TimeMachine(opened, sources)
+
+
+def open_overview(root: Path) -> Overview:
+    """Everything in `root` that has a past: the governed log, the streams of the trail, and the runs."""
+    from esaa.runtime.history.opening import overview
+
+    log = (root / ROADMAP / LOG_NAME).is_file()
+    return overview(iter([open_machine(root)] if log else []), open_trail(root))
+
+
+def open_divergence(machine: TimeMachine, against: Path, *, by_meaning: bool = False) -> DivergenceView:
+    """Where something else parts from the past of a machine: a workspace, a log, or a read model.
+
+    Raises `NotFound`, and `UsageError` for what is none of them.
+    """
+    from esaa.query.history.opening import open_log_past
+
+    if against.suffix == ".json":
+        return machine.model_divergence(against.read_bytes(), where=str(against))
+    log = find_log(against) if against.is_dir() else against
+    other = open_log_past(log)
+    try:
+        return machine.divergence(other, likeness="meaning" if by_meaning else "lines", where=str(against))
+    finally:
+        other.close()
 
 
 def open_feed(

@@ -19,19 +19,21 @@ from esaa.stores.disk import Disk
 from esaa.stores.jsonl import storage_error
 
 
-def checkout(past: Past, sources: Sources, seq: int, folder: Path) -> CheckoutView:
+def checkout(past: Past, sources: Sources, seq: int, folder: Path, *, dry_run: bool = False) -> CheckoutView:
     """Writes every file that the past tells of, as it was after an event. What cannot be written is named.
+
+    A dry run writes nothing, and names what it would write.
 
     Raises `UsageError` for a folder that is not empty, `StoreError` where the disk fails.
     """
     disk = Disk()
-    _prepare(folder, disk)
+    _prepare(folder, None if dry_run else disk)
     written: list[str] = []
     missing: list[NotWritten] = []
     for path, part in past.parts(seq, "files"):
         if part is None and past.kind == "trail":
             continue
-        fault = _write(folder, path, digest_of(part), sources, disk)
+        fault = _write(folder, path, digest_of(part), sources, None if dry_run else disk)
         if fault is None:
             written.append(path)
         else:
@@ -46,12 +48,13 @@ def checkout(past: Past, sources: Sources, seq: int, folder: Path) -> CheckoutVi
     )
 
 
-def _prepare(folder: Path, disk: Disk) -> None:
+def _prepare(folder: Path, disk: Disk | None) -> None:
     try:
         status = os.lstat(folder)
     except FileNotFoundError:
         try:
-            disk.mkdir(folder)
+            if disk is not None:
+                disk.mkdir(folder)
         except OSError as error:
             raise storage_error(folder, error) from error
         return
@@ -63,8 +66,8 @@ def _prepare(folder: Path, disk: Disk) -> None:
         )
 
 
-def _write(folder: Path, path: str, digest: str | None, sources: Sources, disk: Disk) -> str | None:
-    """Writes one file; the answer is why it could not be, or None."""
+def _write(folder: Path, path: str, digest: str | None, sources: Sources, disk: Disk | None) -> str | None:
+    """Writes one file, where there is a disk to write to; the answer is why it could not be, or None."""
     # A log may come from anywhere: what may not be published may not be checked out either.
     refusal = write_refusal(path)
     if refusal is not None:
@@ -74,6 +77,8 @@ def _write(folder: Path, path: str, digest: str | None, sources: Sources, disk: 
     content = stored_content(sources, digest)
     if content.data is None:
         return content.fault
+    if disk is None:
+        return None
     try:
         with parent_of(folder, path, create=disk) as (directory, name):
             fd = disk.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, dir_fd=directory)

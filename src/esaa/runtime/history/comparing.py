@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol, runtime_checkable
 
@@ -18,10 +18,14 @@ from esaa.runtime.history.views import BlameView, DiffView
 
 
 @runtime_checkable
-class CountsChanges(Protocol):
-    """A past that counts the changed parts by member without naming them."""
+class PagesChanges(Protocol):
+    """A past that pages and counts its changed parts by itself."""
 
-    def count_changed_by_member(self, after: int, until: int) -> dict[str, int]:
+    def changed_page(self, after: int, until: int, offset: int, count: int) -> Sequence[str]:
+        """So many of the pointers of `changed_parts`, from the one of this rank on."""
+        ...
+
+    def changed_members(self, after: int, until: int) -> dict[str, int]:
         """How many parts of each member changed."""
         ...
 
@@ -35,8 +39,8 @@ def diff_view(past: Past, a: int, b: int, *, pointer: str, offset: int, count: i
         counts: dict[str, int] = dict(Counter(_member(one) for one in parts))
         page, total = parts[offset : offset + count], len(parts)
     else:
-        counts, total = _counts(past, first, last)
-        page = list(islice(past.changed_parts(first, last), offset, offset + count))
+        counts = _counts(past, first, last)
+        page, total = _parts_page(past, first, last, offset, count), sum(counts.values())
     return DiffView(
         past=past.name,
         at=b,
@@ -74,12 +78,16 @@ def blame_view(past: Past, seq: int, pointer: str, rules: RulesMet) -> BlameView
     )
 
 
-def _counts(past: Past, first: int, last: int) -> tuple[dict[str, int], int]:
-    if isinstance(past, CountsChanges):
-        counts = past.count_changed_by_member(first, last)
-    else:
-        counts = dict(Counter(_member(one) for one in past.changed_parts(first, last)))
-    return counts, sum(counts.values())
+def _counts(past: Past, first: int, last: int) -> dict[str, int]:
+    if isinstance(past, PagesChanges):
+        return past.changed_members(first, last)
+    return dict(Counter(_member(one) for one in past.changed_parts(first, last)))
+
+
+def _parts_page(past: Past, first: int, last: int, offset: int, count: int) -> list[str]:
+    if isinstance(past, PagesChanges):
+        return list(past.changed_page(first, last, offset, count))
+    return list(islice(past.changed_parts(first, last), offset, offset + count))
 
 
 def _member(part: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -12,17 +13,9 @@ from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.facts import Fact
 from esaa.protocol.wire import ProtocolVocabulary
+from esaa.stores.locate import events_from
 
 _VOCABULARY = ProtocolVocabulary()
-
-
-@runtime_checkable
-class HasLines(Protocol):
-    """A past that gives many lines in one go."""
-
-    def lines(self, first: int, last: int) -> Iterator[bytes]:
-        """The stored lines of the events from `first` to `last`, both included."""
-        ...
 
 
 def fact_of(past: Past, seq: int) -> Fact | None:
@@ -36,13 +29,20 @@ def fact_of(past: Past, seq: int) -> Fact | None:
 
 
 def recorded(past: Past, last: int) -> Iterator[Recorded[Fact]]:
-    """The readable events of the log up to one."""
-    lines = past.lines(1, last) if isinstance(past, HasLines) else (past.line(seq) for seq in range(1, last + 1))
-    for line in lines:
+    """The readable events of the log up to one, asked one by one."""
+    for seq in range(1, last + 1):
         try:
-            yield _VOCABULARY.read(line)
+            yield _VOCABULARY.decode(past.line(seq))
         except MalformedLine:
             continue
+
+
+def recorded_in(log: Path, last: int) -> Iterator[Recorded[Fact]]:
+    """The readable events of the log up to one, as they stand in its file."""
+    for _, event in events_from(log, 1, _VOCABULARY):
+        if event.version > last:
+            return
+        yield event
 
 
 def payload_of(past: Past, seq: int) -> Any:

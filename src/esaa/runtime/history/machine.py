@@ -24,7 +24,7 @@ from esaa.runtime.history.metrics import metrics_view
 from esaa.runtime.history.probe import TIMEOUT_S, Probe
 from esaa.runtime.history.proof import Proof, proof_view
 from esaa.runtime.history.rules_met import RulesMet
-from esaa.runtime.history.searching import bisect_by, bisect_where, divergence_view
+from esaa.runtime.history.searching import bisect_by, bisect_where, divergence_view, model_view
 from esaa.runtime.history.sources import Sources
 from esaa.runtime.history.states import board_view, state_view, task_view
 from esaa.runtime.history.summary import lanes_view, meta_view
@@ -61,6 +61,12 @@ class TimeMachine:
         self.sources = sources
         self._rules = RulesMet(past, sources)
         self._proved: tuple[int, str | None, Proof] | None = None
+
+    def close(self) -> None:
+        """Lets go of what the past holds open."""
+        close = getattr(self.past, "close", None)
+        if close is not None:
+            close()
 
     def seq(self, ref: str) -> int:
         """The seq of the last event at a moment; 0 is the moment before the first one."""
@@ -171,9 +177,13 @@ class TimeMachine:
         """How far another past is the same, and where the two part. `where` names it on the command line."""
         return divergence_view(self.past, other, likeness, where)
 
-    def checkout(self, folder: Path, at: str = HEAD) -> CheckoutView:
+    def model_divergence(self, data: bytes, at: str = HEAD, *, where: str = "MODEL") -> DivergenceView:
+        """How a read model differs from the state, and which state it shows instead. Raises `UsageError`."""
+        return model_view(self.past, self.seq(at), data, where)
+
+    def checkout(self, folder: Path, at: str = HEAD, *, dry_run: bool = False) -> CheckoutView:
         """Writes the tree as it was into an empty folder, or one that is not there yet. Raises `UsageError`."""
-        return checkout(self.past, self.sources, self.seq(at), folder)
+        return checkout(self.past, self.sources, self.seq(at), folder, dry_run=dry_run)
 
     def tail(self, after: int, *, count: int = 500) -> tuple[Entry, ...]:
         """The events after a seq, the oldest first, at most so many."""

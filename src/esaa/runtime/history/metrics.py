@@ -18,8 +18,9 @@ def metrics_view(past: Past, sources: Sources, seq: int, count: int) -> MetricsV
     """
     clock = TaskClock()
     until = past.entry(seq).ts if seq and seq < past.head() else None
-    measured = sources.measured(until) if past.kind == "log" else ()
-    runs = run_metrics(clock.following(recorded(past, seq)) if past.kind == "log" else (), measured)
+    is_log = past.kind == "log"
+    events = () if not is_log else recorded(past, seq) if sources.recorded is None else sources.recorded(seq)
+    runs = run_metrics(clock.following(events), sources.measured(until) if is_log else ())
     times = clock.times()
     return MetricsView(
         past=past.name,

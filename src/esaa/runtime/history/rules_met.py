@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import UNSET
 
 from esaa.history.entries import Entry
 from esaa.history.past import Past
-from esaa.protocol.facts import IssueReported, OutputRejected, TaskClaimed, TaskCompleted, TaskReviewed
+from esaa.history.pointers import pointer_of
+from esaa.history.rules import RuleMet, rules_met
+from esaa.protocol.facts import FileWritten, IssueReported, OutputRejected, TaskClaimed, TaskCompleted, TaskReviewed
 from esaa.runtime.history.files import stored_content
 from esaa.runtime.history.lines import fact_of
 from esaa.runtime.history.sources import Sources
-from esaa.runtime.history.views import RuleView
 
 _ACTS = (TaskClaimed, TaskCompleted, TaskReviewed, IssueReported)
 _OUTPUT_SHOWN_MAX = 64 * 1024
@@ -26,9 +27,26 @@ class RulesMet:
         self._past = past
         self._sources = sources
 
-    def met_by(self, entry: Entry) -> tuple[RuleView, ...]:
-        """The rules that an event passed, or the one that refused it."""
-        raise NotImplementedError
+    def met_by(self, entry: Entry) -> tuple[RuleMet, ...]:
+        """The rules that an event passed, or the one that refused it. An event of the trail met none of them."""
+        fact = fact_of(self._past, entry.seq)
+        if fact is None:
+            return ()
+        task = None if entry.subject is None else self._past.part(entry.seq - 1, pointer_of(("tasks", entry.subject)))
+        return rules_met(
+            fact,
+            entry.actor,
+            rules=self._sources.rules,
+            task=task if isinstance(task, dict) else None,
+            files=tuple(self._written_by(entry)) if isinstance(fact, TaskCompleted) else (),
+        )
+
+    def _written_by(self, entry: Entry) -> Iterator[str]:
+        """The files that an output brought."""
+        for seq in self._past.caused_by(entry.event_id):
+            fact = fact_of(self._past, seq)
+            if isinstance(fact, FileWritten):
+                yield from fact.files
 
     def output_behind(self, entry: Entry, causes: Iterable[Entry]) -> dict[str, Any] | None:
         """The output that led to an event: of the nearest event that records one; None where no agent stood behind it.

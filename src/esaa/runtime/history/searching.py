@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
+
+from esaa.errors import UsageError
 from esaa.history.bisect import CONTROLS, Verdict, bisect
-from esaa.history.divergence import Likeness, first_divergence
+from esaa.history.divergence import Likeness, first_divergence, model_divergence
+from esaa.history.log_document import named_lessons
 from esaa.history.past import Past
 from esaa.history.predicates import Predicate
 from esaa.runtime.history.commands import command
@@ -52,3 +57,38 @@ def divergence_view(past: Past, other: Past, likeness: Likeness, where: str) -> 
         same_until=found.same_until,
         first=found.first,
     )
+
+
+def model_view(past: Past, seq: int, data: bytes, where: str) -> DivergenceView:
+    """How a read model (`roadmap.json`, `issues.json`, `lessons.json`) differs from the state after an event."""
+    found = model_divergence(past, _members_of(data, where), seq)
+    return DivergenceView(
+        past=past.name,
+        at=seq,
+        cli=command(past, "diff", "--against", where),
+        same_until=found.same_until,
+        first=found.first,
+    )
+
+
+def _members_of(data: bytes, where: str) -> dict[str, Any]:
+    """The tasks, issues or lessons of a read model in the shape of the state document."""
+    try:
+        model = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_model(where, "it is no JSON") from error
+    members: dict[str, Any] = {}
+    for member, key in (("tasks", "task_id"), ("issues", "issue_id")):
+        rows = model.get(member) if isinstance(model, dict) else None
+        if isinstance(rows, list) and all(isinstance(row, dict) and isinstance(row.get(key), str) for row in rows):
+            members[member] = {row[key]: row for row in rows}
+    lessons = model.get("lessons") if isinstance(model, dict) else None
+    if isinstance(lessons, list) and all(isinstance(row, dict) for row in lessons):
+        members["lessons"] = dict(named_lessons(lessons))
+    if not members:
+        raise _no_model(where, "it has neither tasks nor issues nor lessons")
+    return members
+
+
+def _no_model(where: str, why: str) -> UsageError:
+    return UsageError("MODEL_INVALID", f"{where} is no read model: {why}.", "Name roadmap.json, issues.json, a log.")

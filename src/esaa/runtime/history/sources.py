@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from esaa.contracts.governance import Governance
+from esaa.kernel.recorded import Recorded
+from esaa.protocol.facts import Fact
 from esaa.runtime.history.proof import Prove
 from esaa.trail.facts.orchestration import RunMeasured
 
@@ -28,6 +30,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     - `root`: the workspace.
     - `content_of`: the content of a digest; None where it was never kept, or was erased.
     - `rules`: the contracts in force; None where they cannot be read.
+    - `recorded`: the events of the governed log up to one; None where the past is asked for each.
     - `measured`: what `esaa run` told of its processes, up to a time.
     - `prove`: verifies the past.
     """
@@ -35,5 +38,6 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     root: Path
     content_of: Callable[[str], bytes | None] = no_content
     rules: Governance | None = None
+    recorded: Callable[[int], Iterable[Recorded[Fact]]] | None = None
     measured: Callable[[str | None], Iterable[RunMeasured]] = nothing_measured
     prove: Prove | None = None

@@ -21,6 +21,7 @@ from esaa.history.changes import Change
 from esaa.history.divergence import FirstDifference
 from esaa.history.entries import Entry, Kind
 from esaa.history.lanes import Lane
+from esaa.history.rules import RuleMet
 
 ValueKind = Literal["object", "array", "value"]
 
@@ -93,14 +94,6 @@ class EventsView(Answer, frozen=True, kw_only=True):
     entries: tuple[Entry, ...]
 
 
-class RuleView(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that an event passed, or that refused it: the layer of validation, its name, and what it says."""
-
-    layer: str
-    rule: str
-    text: str
-
-
 class EventView(Answer, frozen=True, kw_only=True):
     """One event in full: its payload, what it changed, what led to it, what followed from it, which rules it met."""
 
@@ -110,7 +103,7 @@ class EventView(Answer, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
     causes: tuple[Entry, ...]
     effects: tuple[Entry, ...]
-    rules: tuple[RuleView, ...]
+    rules: tuple[RuleMet, ...]
 
 
 class StateChild(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,7 +195,7 @@ class BlameView(Answer, frozen=True, kw_only=True):
     history: tuple[BlameStep, ...]
     cause: tuple[Entry, ...]
     output: dict[str, Any] | None
-    rules: tuple[RuleView, ...]
+    rules: tuple[RuleMet, ...]
     is_cut: bool = False
 
 
@@ -212,7 +205,7 @@ class WhyView(Answer, frozen=True, kw_only=True):
     entry: Entry
     causes: tuple[Entry, ...]
     effects: tuple[Entry, ...]
-    rules: tuple[RuleView, ...]
+    rules: tuple[RuleMet, ...]
     output: dict[str, Any] | None
 
 
