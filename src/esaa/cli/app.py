@@ -59,6 +59,7 @@ COMMANDS = {
     "replay": "esaa.cli.replay:replay",
     "restore-point": "esaa.cli.restore_points:restore_point",
     "audit": "esaa.cli.audit:audit",
+    "what-if": "esaa.cli.what_if:what_if",
     "serve": "esaa.cli.serve:serve",
     "task": "esaa.cli.tasks:task",
     "issue": "esaa.cli.issues:issue",

@@ -73,16 +73,12 @@ def edited_event(recorded: Recorded[Fact], edits: tuple[Edit, ...]) -> Recorded[
     """The event with other values. Raises `UsageError` for a value that is not there, or one that makes no event."""
     line = msgspec.json.decode(_VOCABULARY.encode(recorded))
     for edit in edits:
-        names = parse_pointer(edit.pointer)
-        if not names or names[0] in _FIXED:
-            raise _unfit(
-                recorded.version, f"`{edit.pointer[:80]}` cannot be edited", "Edit /actor, /ts or /payload/..."
-            )
+        refuse_fixed(recorded.version, edit.pointer, parse_pointer(edit.pointer), _FIXED, "/actor, /ts or /payload/...")
         line = put(line, edit, recorded.version)
     try:
         return _VOCABULARY.decode(compact(line))
     except MalformedLine as error:
-        raise _unfit(recorded.version, f"the edited event is none: {error}", "`esaa show` shows it as it is.") from None
+        raise unfit(recorded.version, f"the edited event is none: {error}", "`esaa show` shows it as it is.") from None
 
 
 def edited_output(output: bytes, edits: tuple[Edit, ...], seq: int) -> bytes:
@@ -91,7 +87,7 @@ def edited_output(output: bytes, edits: tuple[Edit, ...], seq: int) -> bytes:
         value = msgspec.json.decode(output)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         why = "the refused output is no JSON: it has no values to edit"
-        raise _unfit(seq, why, "Insert another output after it: --insert FILE@REF.") from None
+        raise unfit(seq, why, "Insert another output after it: --insert FILE@REF.") from None
     for edit in edits:
         value = put(value, Edit(pointer=edit.pointer.removeprefix(OUTPUT), value=edit.value), seq)
     return compact(value)
@@ -103,7 +99,7 @@ def put(value: Any, edit: Edit, seq: int) -> Any:
     try:
         return apply([Change(op="replace" if is_there else "add", pointer=edit.pointer, after=edit.value)], value)
     except UsageError as error:
-        raise _unfit(seq, f"it has nothing at `{edit.pointer[:80]}`", "`esaa show` shows what it has.") from error
+        raise unfit(seq, f"it has nothing at `{edit.pointer[:80]}`", "`esaa show` shows what it has.") from error
 
 
 def inserted_from(data: bytes, after: int, ts: str, schema_version: str) -> Inserted:
@@ -111,10 +107,10 @@ def inserted_from(data: bytes, after: int, ts: str, schema_version: str) -> Inse
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_insert(after, f"is no JSON: {error}") from None
+        raise insert_invalid(after, f"is no JSON: {error}") from None
     actor = value.get("actor") if isinstance(value, dict) else None
     if not isinstance(actor, str) or not actor:
-        raise _no_insert(after, "names no actor")
+        raise insert_invalid(after, "names no actor")
     if "activity_event" in value:
         output = compact({name: one for name, one in value.items() if name != "actor"})
         act = value["activity_event"] if isinstance(value["activity_event"], dict) else {}
@@ -138,7 +134,7 @@ def inserted_from(data: bytes, after: int, ts: str, schema_version: str) -> Inse
     try:
         event = _VOCABULARY.decode(compact(line))
     except MalformedLine as error:
-        raise _no_insert(after, f"is no event: {error}") from None
+        raise insert_invalid(after, f"is no event: {error}") from None
     asked = asked_of(Decision(events=(event,)), no_content)
     return Inserted(actor=actor, name=action_of(event.fact), subject=task_of(event.fact), asked=asked, event=event)
 
@@ -148,14 +144,22 @@ def no_content(_digest: str) -> bytes | None:
     return None
 
 
-def _no_insert(after: int, why: str) -> UsageError:
-    return UsageError("WHAT_IF_INSERT_INVALID", f"What is inserted after #{after} {why}.", _FORMS)
+def insert_invalid(after: int, why: str, forms: str = _FORMS) -> UsageError:
+    """What is raised where a file holds nothing that can be inserted."""
+    return UsageError("WHAT_IF_INSERT_INVALID", f"What is inserted after #{after} {why}.", forms)
+
+
+def refuse_fixed(seq: int, pointer: str, names: tuple[str, ...], fixed: tuple[str, ...], editable: str) -> None:
+    """Raises `UsageError` for a value that an event cannot have otherwise: its place and its id."""
+    if not names or names[0] in fixed:
+        raise unfit(seq, f"`{pointer[:80]}` cannot be edited", f"Edit {editable}.")
 
 
 def no_output(seq: int, why: str) -> UsageError:
     """What is raised where an edit of an output finds none."""
-    return _unfit(seq, why, "`/output/...` edits what a kept refusal asked for.")
+    return unfit(seq, why, "`/output/...` edits what a kept refusal asked for.")
 
 
-def _unfit(seq: int, why: str, hint: str) -> UsageError:
+def unfit(seq: int, why: str, hint: str) -> UsageError:
+    """What is raised where an edit does not fit an event."""
     return UsageError("WHAT_IF_EDIT_INVALID", f"Event #{seq}: {why}.", hint)

@@ -1,67 +1,30 @@
-"""A world in which a decision is tried once more: its state, files and rules, and what they say of an output."""
+"""What was asked, put to the rules of a world once more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from esaa.contracts.governance import Governance
 from esaa.history.asked import Asked, AskedCommand, AskedOutput, ContentOf, KnownFile, NoOutput, refusal_of
-from esaa.history.log_document import FileOfTask
-from esaa.history.log_fold import written_files
+from esaa.history.world import World
 from esaa.kernel.decider import Rejected
-from esaa.kernel.recorded import Recorded
 from esaa.protocol.attempts import deadline, parse_ts
 from esaa.protocol.commands import AnyCommand, FileOnDisk, Submit
 from esaa.protocol.conflicts import Meeting
-from esaa.protocol.evolve import evolve
-from esaa.protocol.facts import Fact, FileWritten, OutputRejected
+from esaa.protocol.facts import OutputRejected
 from esaa.protocol.identity import turn_of
 from esaa.protocol.intentions import AgentResult, FileUpdate
 from esaa.protocol.result import Refused, parse_result
 from esaa.protocol.settle import Settlement, settle
 from esaa.protocol.signature import PresentedSignature, SignatureClaims
-from esaa.protocol.state import State
 
 NO_FILE = "the file that it edits is not kept"
 NO_MERGE = "two changes of one file would have to be merged again"
 NO_CHECKS = "the commands that its checks name would have to be run"
 
 _UNKNOWN_WORKSPACE = "?"
-
-
-class World:
-    """A state that is folded on, with the files that its events wrote, and the rules that hold in it."""
-
-    def __init__(
-        self, rules: Governance, state: State | None = None, files: dict[str, FileOfTask] | None = None
-    ) -> None:
-        self.rules = rules
-        self.state = state or State()
-        self.files = files or {}
-
-    def copy(self, rules: Governance) -> World:
-        """Another world that goes on from here, under these rules."""
-        return World(rules, self.state.copy(), dict(self.files))
-
-    def take(self, recorded: Recorded[Fact]) -> None:
-        """One more event."""
-        evolve(self.state, recorded)
-        if isinstance(recorded.fact, FileWritten):
-            self.files.update(written_files(recorded.fact))
-
-    def take_all(self, events: Iterable[Recorded[Fact]]) -> None:
-        """Some more events."""
-        for recorded in events:
-            self.take(recorded)
-
-    def sha256(self, path: str) -> str | None:
-        """What the events of this world put at a path."""
-        file = self.files.get(path)
-        return None if file is None else file.sha256
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,8 @@ from esaa.contracts.governance import Governance
 from esaa.history.asked import Asked, AskedOutput, ContentOf, Witnessed, asked_of, refusal_of
 from esaa.history.decisions import Decision, decisions
 from esaa.history.edits import Edits, Inserted, edited_event, edited_output, no_output
-from esaa.history.trial import NO_CHECKS, Trial, World, try_once
+from esaa.history.trial import NO_CHECKS, Trial, try_once
+from esaa.history.world import World
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.facts import Fact, FileWritten, OutputRejected
@@ -30,6 +31,7 @@ Was = Literal["accepted", "rejected", "absent"]
 Is = Literal["accepted", "rejected", "dropped", "not_judged"]
 
 OTHER_RULES = "the rules of today do not decide it as the log says"
+OUTSIDE = "it hung on more than the log has: files on the disk, a merge, a command's outcome, a signature"
 AS_EDITED = "it stands as it was edited"
 
 _SURE_LAYERS = frozenset({"vocabulary", "state_machine", "boundary", "immutability"})
@@ -38,6 +40,17 @@ _BY_CONTENT = frozenset(
     {"EDIT_BASE_MISMATCH", "EDIT_TARGET_NOT_FOUND", "EDIT_AMBIGUOUS", "EDIT_INVALID", "RESOURCE_LIMIT_EXCEEDED"}
 )
 """But for these, which are about a file's content."""
+_OUTSIDE_CODES = _BY_CONTENT | {
+    "APPROVAL_DENIED",
+    "CHECK_FAILED",
+    "CHECK_NOT_RUN",
+    "IDENTITY_INVALID",
+    "IDENTITY_MISSING",
+    "IDENTITY_REPLAYED",
+    "MISSING_HEADING",
+    "PATH_INVALID",
+    "WRITE_CONFLICT",
+}
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -147,8 +160,7 @@ class _Run:
         """One more decision of the log, and what is inserted after it."""
         if not self._is_shared:
             self._imagine(decision)
-        for recorded in decision.events:
-            self.found.actual.take(recorded)
+        self.found.actual.take(decision.events)
         for recorded in decision.events:
             for one in self._edits.inserted.get(recorded.version, ()):
                 self._insert(one, recorded)
@@ -169,16 +181,16 @@ class _Run:
             why = wanted.why if isinstance(wanted, Witnessed) else ""
             if why or is_edited:
                 self._tell(imagined, "not_judged", None, is_edited=is_edited, note=why or AS_EDITED)
-            other.take_all(imagined.events)
+            other.take(imagined.events)
             return
         doubt = _doubt(_refusal(decision), control, trial)
         if doubt:
             self._tell(imagined, "not_judged", None, is_edited=is_edited, note=doubt)
-            other.take_all(imagined.events)
+            other.take(imagined.events)
             return
         verdict: Is = "accepted" if trial.refusal is None else "rejected"
         self._tell(imagined, verdict, trial.refusal, is_edited=is_edited)
-        other.take_all(_copied(trial, decision, imagined, edits))
+        other.take(_copied(trial, decision, imagined, edits))
 
     def _tell(
         self, decision: Decision, verdict: Is, refusal: Rejected | None, *, is_edited: bool, note: str = ""
@@ -223,11 +235,11 @@ class _Run:
         )
         self.found.add(outcome)
         if trial is None:
-            other.take_all([] if one.event is None else [one.event])
+            other.take([] if one.event is None else [one.event])
         elif not note:
             new = msgspec.structs.replace(after, command_id=None)
             drafts = trial.settlement.drafts
-            other.take_all([msgspec.structs.replace(new, actor=one.actor, fact=one.fact) for one in drafts])
+            other.take([msgspec.structs.replace(new, actor=one.actor, fact=one.fact) for one in drafts])
 
 
 def _doubt(recorded: Rejected | None, control: Trial, trial: Trial) -> str:
@@ -236,7 +248,7 @@ def _doubt(recorded: Rejected | None, control: Trial, trial: Trial) -> str:
     if refusal is not None and _is_sure(refusal) and not _same(control.refusal, refusal):
         return ""  # the worlds differ in just that
     if not _same(recorded, control.refusal):
-        return OTHER_RULES
+        return OUTSIDE if recorded is not None and recorded.error_code in _OUTSIDE_CODES else OTHER_RULES
     if refusal is not None and _same(recorded, refusal):
         return ""
     if refusal is not None and refusal.error_code == "CHECK_NOT_RUN":

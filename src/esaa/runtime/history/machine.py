@@ -23,6 +23,7 @@ from esaa.runtime.history.files import changed_files, files_view, patch_between
 from esaa.runtime.history.metrics import metrics_view
 from esaa.runtime.history.probe import TIMEOUT_S, Probe
 from esaa.runtime.history.proof import Proof, proof_view
+from esaa.runtime.history.rejections import RejectionsView, rejections_view
 from esaa.runtime.history.rules_met import RulesMet
 from esaa.runtime.history.searching import bisect_by, bisect_where, divergence_view, model_view
 from esaa.runtime.history.sources import Sources
@@ -47,6 +48,7 @@ from esaa.runtime.history.views import (
     TaskView,
     WhyView,
 )
+from esaa.runtime.history.what_if import WhatIfView, Wishes, what_if_view
 
 HEAD = "HEAD"
 COUNT_MAX = 10_000
@@ -144,6 +146,23 @@ class TimeMachine:
     def metrics(self, at: str = HEAD, *, count: int = 100) -> MetricsView:
         """How runs, agents and tasks do, up to a moment; so many tasks, the slowest first."""
         return metrics_view(self.past, self.sources, self.seq(at), _bounded(count))
+
+    def rejections(self, at: str = HEAD, *, offset: int = 0, count: int = 100) -> RejectionsView:
+        """What was refused: what was asked, which rule refused it, what came next."""
+        return rejections_view(self.past, self.sources, self.seq(at), **_page(offset, count))
+
+    def what_if(
+        self,
+        wishes: Wishes,
+        at: str = HEAD,
+        *,
+        offset: int = 0,
+        count: int = 200,
+        progress: Callable[[int], None] | None = None,
+    ) -> WhatIfView:
+        """What would have happened up to a moment, had some of it been otherwise. Raises `ContractError` too."""
+        page = _page(offset, count)
+        return what_if_view(self.past, self.sources, self.seq(at), wishes, **page, progress=progress)
 
     def proof(self, at: str = HEAD) -> ProofView:
         """How far the past is proved, and the hashes at a moment. The past is verified once for each of its heads."""

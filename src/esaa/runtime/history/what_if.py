@@ -22,12 +22,10 @@ from esaa.history.past import Past
 from esaa.history.what_if import Imagined, Outcome, imagine
 from esaa.history.what_if_stream import ImaginedStream, StreamEdits, imagine_stream, inserted_stream_event
 from esaa.history.world import differences
-from esaa.kernel.recorded import Recorded
 from esaa.kernel.vocabulary import MalformedLine
-from esaa.protocol.facts import Fact
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.runtime.history.commands import command, option
-from esaa.runtime.history.lines import HasLines
+from esaa.runtime.history.lines import recorded
 from esaa.runtime.history.sources import Sources
 from esaa.runtime.history.stream_scan import CURSORS
 from esaa.runtime.history.views import Answer
@@ -116,7 +114,8 @@ def what_if_view(
             "Ask in the workspace that the log comes from; `esaa doctor` explains its contracts.",
         )
     other_rules = None if wishes.contracts is None else other_contracts(sources.root / ROADMAP, wishes.contracts)
-    found = imagine(_events(past, seq), edits, rules, _careful(sources), other_rules=other_rules, progress=progress)
+    events = recorded(past, seq) if sources.recorded is None else sources.recorded(seq)
+    found = imagine(events, edits, rules, _careful(sources), other_rules=other_rules, progress=progress)
     return _of_log(past, seq, wishes, found, offset, count)
 
 
@@ -175,19 +174,15 @@ def _inserted(past: Past, files: Iterable[InsertedFile], last: int) -> dict[int,
     inserted: dict[int, tuple[Inserted, ...]] = {}
     for file in files:
         after = _event_at(past, file.ref, last)
-        event = _LOG.decode(past.line(after))
+        try:
+            event = _LOG.decode(past.line(after))
+        except MalformedLine as error:
+            raise NotFound(
+                "EVENT_NOT_FOUND", f"Line #{after} is no event: {error}.", "`esaa verify --explain`."
+            ) from None
         one = inserted_from(file.data, after, event.ts, event.schema_version)
         inserted[after] = (*inserted.get(after, ()), one)
     return inserted
-
-
-def _events(past: Past, last: int) -> Iterator[Recorded[Fact]]:
-    lines = past.lines(1, last) if isinstance(past, HasLines) else (past.line(seq) for seq in range(1, last + 1))
-    for line in lines:
-        try:
-            yield _LOG.decode(line)
-        except MalformedLine:
-            continue
 
 
 def _careful(sources: Sources) -> Callable[[str], bytes | None]:
