@@ -122,15 +122,7 @@ def test_large_answers_are_sent_small(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_read_is_said_and_taken_up_again_when_mended(tmp_path: Path) -> None:
-    past, opened = claims(), []
-
-    def open_machine(_name: str, _told: Callable[[int, int], None]) -> TimeMachine:
-        from esaa.runtime.history.sources import Sources
-        from tests.web.servers import SmallMachine
-
-        opened.append(1)
-        return SmallMachine(past, Sources(root=tmp_path))
-
+    past = claims()
     broken = False
     real_head = past.head
 
@@ -140,7 +132,7 @@ def test_a_log_that_cannot_be_read_is_said_and_taken_up_again_when_mended(tmp_pa
         return real_head()
 
     past.head = head  # type: ignore[method-assign]  # the damage comes and goes
-    with client(tmp_path, open_machine=open_machine) as web:
+    with client(tmp_path, past) as web:
         assert web.get("/log.json").status_code == 200
         broken = True
         answer = web.get("/log.json")
@@ -149,7 +141,6 @@ def test_a_log_that_cannot_be_read_is_said_and_taken_up_again_when_mended(tmp_pa
         assert answer.headers["retry-after"]
         broken = False
         assert web.get("/log.json").status_code == 200
-    assert len(opened) > 1
 
 
 def test_a_log_that_is_gone_is_said(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The time machines of a server: opened once, asked by a few threads, and opened anew where a log was replaced.
+"""The time machines of a server: one for each past, opened once, and anew where something else lies there.
 
-A machine is asked by the thread that opened it and by no other, for what it stands on (files, SQLite) is of one thread.
+The log's past may be asked by several threads at once; a stream is asked by one at a time.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from esaa.errors import EsaaError, StoreError
@@ -18,113 +19,121 @@ from esaa.runtime.history.machine import TimeMachine
 T = TypeVar("T")
 
 Told = Callable[[int, int], None]
-"""Called while an index is built: how many events are in, of how many."""
+"""Called while an index is made: how much is in, of how much."""
 OpenMachine = Callable[[str, Told], TimeMachine]
-_PATIENCE_S = 2.0
+THREADS = 4
+PATIENCE_S = 2.0
 
 
 class IndexBuilding(EsaaError):
-    """The index of a long log is being built; the answer comes later. `done` and `total` say how far it is."""
+    """The index of a long log is being made; the answer comes later. `done` and `total` say how far it is."""
 
     exit_code = 6
 
     def __init__(self, past: str, done: int, total: int) -> None:
+        share = f" ({done * 100 // total} %)" if total else ""
         super().__init__(
             "INDEX_BUILDING",
-            f"The index of {past} is being built: {done} of {total} events.",
-            "Ask again in a moment; it is built once and kept.",
+            f"The index of {past} is being made{share}.",
+            "Ask again in a moment; it is made once and kept.",
             done=done,
             total=total,
         )
 
 
 class Machines:
-    """Asks the time machine of each past. `version_of` names what lies there now: another value means another log."""
+    """Asks the time machine of each past. `version_of` names what lies there: another value means another thing."""
 
     def __init__(
         self,
         open_machine: OpenMachine,
         version_of: Callable[[str], Hashable],
         *,
-        threads: int = 4,
-        patience_s: float = _PATIENCE_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._open_machine = open_machine
         self._version_of = version_of
         self._patience_s = patience_s
-        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="esaa-asks")
-        self._builder = ThreadPoolExecutor(1, thread_name_prefix="esaa-opens")
-        self._own = threading.local()
-        self._building: dict[str, asyncio.Future[None]] = {}
-        self._ready: dict[str, Hashable] = {}
+        self._workers = ThreadPoolExecutor(THREADS, thread_name_prefix="esaa-asks")
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="esaa-opens")
+        self._opening: dict[str, asyncio.Future[_Opened]] = {}
+        self._opened: dict[str, _Opened] = {}
         self._progress: dict[str, tuple[int, int]] = {}
 
     async def ask(self, past: str, question: Callable[[TimeMachine], T]) -> T:
-        """What a question gives. Raises `IndexBuilding` where that takes longer than one waits, and what it raises."""
+        """What a question gives. Raises `IndexBuilding` where one would wait too long, and what the question raises."""
         version = self._version_of(past)
-        if self._ready.get(past) != version:
-            await self._prepare(past, version)
+        kept = self._opened.get(past)
+        if kept is None or kept.version != version:
+            kept = await self._open(past, version)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, self._asked, past, version, question)
+        try:
+            return await loop.run_in_executor(self._workers, kept.asked, question)
+        except (StoreError, sqlite3.Error, OSError) as error:
+            # The log's past looks anew at each question; whatever else fails is opened again by the next one.
+            if not (kept.is_shared and isinstance(error, StoreError)) and self._opened.get(past) is kept:
+                del self._opened[past]
+                self._opener.submit(kept.close)
+            raise
 
     def close(self) -> None:
         """Lets go of the threads, and of what they hold."""
-        for one in (self._workers, self._builder):
-            one.shutdown(wait=False, cancel_futures=True)
+        self._workers.shutdown(cancel_futures=True)
+        self._opener.shutdown(cancel_futures=True)
+        for one in self._opened.values():
+            one.close()
 
-    async def _prepare(self, past: str, version: Hashable) -> None:
-        building = self._building.get(past)
-        if building is None:
-            loop = asyncio.get_running_loop()
-            building = loop.run_in_executor(self._builder, self._opened_once, past)
-            self._building[past] = building
-            building.add_done_callback(lambda done: self._built(past, version, done))
+    async def _open(self, past: str, version: Hashable) -> _Opened:
+        opening = self._opening.get(past)
+        if opening is None:
+            opening = asyncio.get_running_loop().run_in_executor(self._opener, self._open_now, past, version)
+            self._opening[past] = opening
+            opening.add_done_callback(lambda done: self._keep(past, done))
         try:
-            await asyncio.wait_for(asyncio.shield(building), self._patience_s)
+            return await asyncio.wait_for(asyncio.shield(opening), self._patience_s)
         except TimeoutError:
             raise IndexBuilding(past, *self._progress.get(past, (0, 0))) from None
 
-    def _built(self, past: str, version: Hashable, done: asyncio.Future[None]) -> None:
-        del self._building[past]
-        if not done.cancelled() and done.exception() is None:
-            self._ready[past] = version
-
-    def _opened_once(self, past: str) -> None:
+    def _open_now(self, past: str, version: Hashable) -> _Opened:
         def told(done: int, total: int) -> None:
             self._progress[past] = (done, total)
 
         try:
-            _let_go(self._open_machine(past, told))
+            return _Opened(self._open_machine(past, told), version)
         finally:
             self._progress.pop(past, None)
 
-    def _asked(self, past: str, version: Hashable, question: Callable[[TimeMachine], T]) -> T:
-        own: dict[str, tuple[Hashable, TimeMachine]] = self._own.__dict__.setdefault("machines", {})
-        kept = own.get(past)
-        if kept is not None and kept[0] != version:
-            _let_go(own.pop(past)[1])
-            kept = None
-        is_fresh = kept is None
-        try:
-            machine = self._open_machine(past, _say_nothing) if kept is None else kept[1]
-            own[past] = (version, machine)
-            return question(machine)
-        except (StoreError, sqlite3.Error, OSError):
-            # What lies there may have been replaced a moment ago: look again, once.
-            if past in own:
-                _let_go(own.pop(past)[1])
-            if is_fresh:
-                raise
-        machine = self._open_machine(past, _say_nothing)
-        own[past] = (version, machine)
-        return question(machine)
+    def _keep(self, past: str, done: asyncio.Future[_Opened]) -> None:
+        del self._opening[past]
+        if done.cancelled() or done.exception() is not None:
+            return
+        before = self._opened.get(past)
+        self._opened[past] = done.result()
+        if before is not None:
+            self._opener.submit(before.close)
 
 
-def _say_nothing(_done: int, _total: int) -> None:
-    pass
+class _Opened:
+    """A machine, and what lay there when it was opened."""
 
+    def __init__(self, machine: TimeMachine, version: Hashable) -> None:
+        self.version = version
+        self.is_shared = machine.past.kind == "log"
+        self._machine = machine
+        self._lock = threading.Lock()
 
-def _let_go(machine: TimeMachine) -> None:
-    close = getattr(machine.past, "close", None)
-    if close is not None:
-        close()
+    def asked(self, question: Callable[[TimeMachine], T]) -> T:
+        """What a question gives, asked by this thread."""
+        with self._turn():
+            return question(self._machine)
+
+    def close(self) -> None:
+        """Lets go of what the past holds open. Who asks it at this moment makes it open that again."""
+        close = getattr(self._machine.past, "close", None)
+        if close is not None:
+            close()
+
+    @contextmanager
+    def _turn(self) -> Generator[None, None, None]:
+        with nullcontext() if self.is_shared else self._lock:
+            yield

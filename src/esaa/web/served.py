@@ -26,23 +26,22 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Served:
-    """Looks at the log from outside. Where it was replaced or cut, it is another log from then on."""
+    """Looks at a workspace from outside."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self._size = 0
-        self._cuts = 0
 
     def version_of(self, past: str) -> Hashable:
-        """Names the log that lies there now. Raises `UsageError` for what is no past, `NotFound` where none is."""
+        """Names what an answer stands on beside the events: the file of the log, and the contracts.
+
+        Raises `UsageError` for what is no past, `NotFound` where there is no log.
+        """
+        contracts = tuple((one.name, one.stat().st_mtime_ns) for one in sorted(self._log.parent.glob("*.yaml")))
         if past != LOG:
             check_stream(past)
-            return past
+            return contracts
         found = self._look()
-        if found.st_size < self._size:
-            self._cuts += 1
-        self._size = found.st_size
-        return (found.st_dev, found.st_ino, self._cuts)
+        return (found.st_dev, found.st_ino, contracts)
 
     def change_of(self, past: str) -> Hashable:
         """Differs from the last time where there may be news. Streams, of many files, are looked at each second."""

@@ -39,6 +39,7 @@ class _News(msgspec.Struct, frozen=True):
     place: _Place
     entries: tuple[Entry, ...] = ()
     is_reset: bool = False
+    damage: EsaaError | None = None
 
 
 class Tail:
@@ -88,12 +89,15 @@ class Tail:
                             fault_told = str(error) or type(error).__name__
                             yield _message("problem", _problem(error))
                     else:
-                        fault_told = ""
                         place = news.place
+                        is_new = news.damage is not None and str(news.damage) != fault_told
+                        fault_told = "" if news.damage is None else str(news.damage)
                         if news.is_reset:
                             yield _message("reset", {"head": place.seq}, place.seq)
                         for entry in news.entries:
                             yield _message("entry", entry, entry.seq)
+                        if is_new and news.damage is not None:
+                            yield _message("problem", _problem(news.damage))
                         if len(news.entries) < _AT_ONCE:
                             seen = change
                 if time.monotonic() - alive > _SIGN_OF_LIFE_S:
@@ -110,12 +114,14 @@ def _place(machine: TimeMachine, seq: int) -> _Place:
 
 def _news(machine: TimeMachine, place: _Place) -> _News:
     head = machine.past.head()
+    # What lies before the damage is answered for; that there is some is said all the same.
+    damage: EsaaError | None = getattr(machine.past, "damage", None)
     if place.seq > head or _place(machine, place.seq) != place:
-        return _News(_place(machine, head), is_reset=True)
+        return _News(_place(machine, head), is_reset=True, damage=damage)
     entries = machine.tail(place.seq, count=_AT_ONCE)
     if not entries:
-        return _News(place)
-    return _News(_Place(entries[-1].seq, entries[-1].leaf_hash), entries)
+        return _News(place, damage=damage)
+    return _News(_Place(entries[-1].seq, entries[-1].leaf_hash), entries, damage=damage)
 
 
 def _problem(error: EsaaError | OSError) -> dict[str, str]:
