@@ -1,0 +1,104 @@
+"""What led to an event and what followed, whatever events say about their causes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esaa.history.causation import cause_graph, causes_of, effects_of
+from esaa.history.times import seconds_between
+from tests.history.memory_past import MemoryPast, entry
+from tests.history.values import pasts
+
+
+def past_with(*causes: int | None, times: tuple[str, ...] = ()) -> MemoryPast:
+    """An event for each cause."""
+    past = MemoryPast()
+    for seq, cause in enumerate(causes, start=1):
+        more = {"ts": times[seq - 1]} if times else {}
+        past.append(entry(seq, causation_id=None if cause is None else f"EV-{cause:08d}", **more), {})
+    return past
+
+
+def seqs(past: MemoryPast, seq: int, **bounds: int) -> dict[int, int]:
+    return {node.entry.seq: node.depth for node in cause_graph(past, seq, **bounds).nodes}
+
+
+def test_the_chain_of_causes_begins_with_the_nearest() -> None:
+    past = past_with(None, 1, 2, 3)
+    assert [one.seq for one in causes_of(past, 4)] == [3, 2, 1]
+    assert [one.seq for one in causes_of(past, 4, count=2)] == [3, 2]
+    assert [one.seq for one in effects_of(past_with(None, 1, 1, 2), 1)] == [2, 3]
+    assert [one.seq for one in effects_of(past_with(None, 1, 1, 2), 1, count=1)] == [2]
+
+
+def test_a_circle_ends() -> None:
+    past = past_with(3, 1, 2)
+    assert [one.seq for one in causes_of(past, 2)] == [1, 3]
+    graph = cause_graph(past, 2)
+    assert {node.entry.seq for node in graph.nodes} == {1, 2, 3}
+    assert {(edge.cause, edge.effect) for edge in graph.edges} == {(1, 2), (3, 1), (2, 3)}
+    assert not graph.is_cut
+    itself = cause_graph(past_with(1), 1)
+    assert ([node.depth for node in itself.nodes], itself.critical) == ([0], (1,))
+    assert [(edge.cause, edge.effect) for edge in itself.edges] == [(1, 1)]
+
+
+def test_a_graph_has_causes_and_effects_by_depth() -> None:
+    past = past_with(None, 1, 2, 3, 3, 1)
+    assert seqs(past, 3) == {1: -2, 2: -1, 3: 0, 4: 1, 5: 1}
+
+
+def test_bounds_are_kept_and_told() -> None:
+    past = past_with(None, 1, 2, 3, 4)
+    assert seqs(past, 3, depth=1) == {2: -1, 3: 0, 4: 1}
+    assert cause_graph(past, 3, depth=1).is_cut
+    assert not cause_graph(past, 3, depth=2).is_cut
+    assert seqs(past, 3, depth=0) == {3: 0}
+    assert cause_graph(past, 3, depth=0).is_cut
+    broad = past_with(None, *[1] * 50)
+    graph = cause_graph(broad, 1, nodes_max=10)
+    assert (len(graph.nodes), graph.is_cut) == (10, True)
+    assert cause_graph(past, 5, nodes_max=2).is_cut
+
+
+def test_a_cause_of_elsewhere_is_named() -> None:
+    graph = cause_graph(past_with(None, 99), 2)
+    assert (graph.missing, graph.edges, graph.is_cut) == (("EV-00000099",), (), False)
+
+
+def test_the_slowest_chain_goes_through_the_event() -> None:
+    times = ("2026-01-01T10:00:00Z", "2026-01-01T10:00:10Z", "2026-01-01T12:00:00Z", "2026-01-01T10:00:20Z", "?")
+    graph = cause_graph(past_with(None, 1, 1, 2, 2, times=times), 2)
+    assert graph.critical == (1, 2, 4)
+    assert {(edge.cause, edge.effect): edge.seconds for edge in graph.edges} == {(1, 2): 10, (2, 4): 10, (2, 5): 0}
+    assert cause_graph(past_with(None, 1, 1, 2, 2, times=times), 1).critical == (1, 3)
+
+
+@given(pasts(), st.integers(0, 4), st.integers(1, 8))
+def test_a_graph_is_sound(past: MemoryPast, depth: int, nodes_max: int) -> None:
+    for seq in range(1, past.head() + 1):
+        graph = cause_graph(past, seq, depth=depth, nodes_max=nodes_max)
+        found = {node.entry.seq: node for node in graph.nodes}
+        assert found[seq].depth == 0
+        assert len(found) == len(graph.nodes) <= nodes_max
+        assert all(abs(node.depth) <= depth for node in graph.nodes)
+        edges = [(edge.cause, edge.effect) for edge in graph.edges]
+        assert len(set(edges)) == len(edges)
+        for cause, effect in edges:
+            assert found[effect].entry.causation_id == found[cause].entry.event_id
+        assert seq in graph.critical
+        assert set(pairwise(graph.critical)) <= set(edges)
+        assert len(set(graph.critical)) == len(graph.critical)
+        if not graph.is_cut:
+            # Nothing is left out: every cause and every effect of what is shown on its way is there.
+            assert {one.seq for one in causes_of(past, seq)} <= set(found)
+            assert {one.seq for one in effects_of(past, seq)} <= set(found)
+        slowest = sum(seconds_between(past.entry(a).ts, past.entry(b).ts) for a, b in pairwise(graph.critical))
+        assert all(
+            slowest >= seconds_between(past.entry(graph.critical[0]).ts, node.entry.ts)
+            for node in graph.nodes
+            if node.depth > 0
+        ) or any(edge.cause >= edge.effect for edge in graph.edges)
