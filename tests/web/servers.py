@@ -17,7 +17,7 @@ from esaa.history.pointers import parse_pointer, value_at
 from esaa.runtime.clock import ManualClock
 from esaa.runtime.history.machine import HEAD, TimeMachine
 from esaa.runtime.history.sources import Sources
-from esaa.runtime.history.views import EventsView, Meta, Overview, PastSummary, StateView, VerifyView
+from esaa.runtime.history.views import EventsView, Meta, StateView, VerifyView
 from esaa.web.app import Setting, make_app
 from esaa.web.guard import Hosts
 from esaa.web.machines import OpenMachine
@@ -88,12 +88,6 @@ class SmallMachine(TimeMachine):
         return tuple(self.past.entries(after + 1, min(after + count, self.past.head())))
 
 
-def overview() -> Overview:
-    """One past."""
-    one = PastSummary(name="log", kind="log", head=6, first_ts=None, last_ts=None, summary="a small run")
-    return Overview(past="log", at=6, cli="esaa pasts", pasts=(one,), runs=())
-
-
 def opener(past: Past, root: Path) -> OpenMachine:
     """Opens the machine of this one past."""
 
@@ -124,7 +118,6 @@ def client(
     setting = Setting(
         root=root,
         open_machine=open_machine or opener(past or claims(), root),
-        overview=overview,
         token=TOKEN,
         hosts=Hosts(PORT, [host]),
         cookie=f"esaa_token_{PORT}",

@@ -24,7 +24,7 @@ def test_without_the_token_nothing_is_answered(path: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer wrong", "Basic " + TOKEN, f"Bearer {TOKEN}x", "Bearer \xff"])
 def test_a_wrong_token_lets_nobody_in(value: str, tmp_path: Path) -> None:
     with client(tmp_path, is_signed_in=False) as web:
-        assert web.get("/log.json", headers={"authorization": value.encode("latin-1")}).status_code == 403
+        assert web.get("/log.json", headers={b"authorization": value.encode("latin-1")}).status_code == 403
         web.cookies.set(f"esaa_token_{PORT}", "wrong", domain="127.0.0.1")
         assert web.get("/log.json").status_code == 403
 

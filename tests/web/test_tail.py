@@ -16,7 +16,7 @@ from esaa.errors import CorruptLog
 from esaa.web import tail
 from esaa.web.server import WebServer
 from tests.history.memory_past import MemoryPast, claims, entry
-from tests.web.servers import AUTHORIZED, opener, overview
+from tests.web.servers import AUTHORIZED, opener
 
 
 class Sent(NamedTuple):
@@ -51,7 +51,7 @@ class Growing:
 
 @contextmanager
 def serving(growing: Growing, root: Path) -> Generator[WebServer, None, None]:
-    server = WebServer(root, opener(growing.past, root), overview, port=0, token="a-token-for-tests-only")
+    server = WebServer(root, opener(growing.past, root), port=0, token="a-token-for-tests-only")
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:

@@ -27,15 +27,13 @@ def serve(face: Face, port: int, host: str, opens: bool, allow_actions: bool, to
     """
     from functools import partial
 
-    from esaa.open import find_log, open_machine, open_overview
+    from esaa.open import open_machine
     from esaa.web.server import WebServer, is_loopback_host
 
     root = face.find_root()
-    find_log(root)
     server = WebServer(
         root,
         partial(open_machine, root),
-        partial(open_overview, root),
         host=host,
         port=port,
         token=token,

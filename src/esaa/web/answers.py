@@ -50,7 +50,7 @@ async def answer_to(request: Request, machines: Machines, past: str, question: Q
             tag = sha256(body).hexdigest()[:32]
         return _Answered(body, tag, head_hash)
 
-    found = await machines.ask(past, work)
+    found = await machines.ask(past, work, is_slow=question.is_slow)
     is_kept = is_of_head and bool(found.head_hash) and request.query_params.get(HEAD_PARAMETER) == found.head_hash
     headers = {"etag": f'W/"{found.tag}"', "cache-control": _KEPT if is_kept else _ASKED_AGAIN}
     if found.body is None or found.tag in known:

@@ -17,8 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from esaa.errors import EsaaError, UsageError
+from esaa.open import open_trail
 from esaa.runtime.clock import Clock, SystemClock
-from esaa.runtime.history.views import Overview
+from esaa.runtime.history.opening import overview
 from esaa.runtime.trail.states import check_stream
 from esaa.stores.disk import Disk
 from esaa.stores.layout import LOG_NAME, ROADMAP
@@ -36,7 +37,7 @@ from esaa.web.questions import BY_SCREEN, QUESTIONS
 from esaa.web.served import LOG, Served, ServerView
 from esaa.web.tail import Tail
 
-SCREENS = frozenset({one.screen for one in QUESTIONS if one.screen} | {"notes", "what-if"})
+SCREENS = frozenset({one.screen for one in QUESTIONS if one.screen} | {"notes"})
 """What may stand behind the name of a past, as a screen of the page."""
 
 
@@ -45,7 +46,6 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     root: Path
     open_machine: OpenMachine
-    overview: Callable[[], Overview]
     token: str
     hosts: Hosts
     cookie: str
@@ -66,7 +66,10 @@ def make_app(setting: Setting) -> ASGIApp:
     described = openapi.document()
 
     async def index(_request: Request) -> Response:
-        return json_answer(await run_sync(setting.overview))
+        if not log.is_file():  # a trail needs no governed run
+            return json_answer(await run_sync(lambda: overview(iter(()), open_trail(setting.root))))
+        found = await machines.ask(LOG, lambda machine: overview(iter((machine,)), open_trail(setting.root)))
+        return json_answer(found)
 
     async def server(_request: Request) -> Response:
         name = setting.root.resolve().name

@@ -22,6 +22,7 @@ Told = Callable[[int, int], None]
 """Called while an index is made: how much is in, of how much."""
 OpenMachine = Callable[[str, Told], TimeMachine]
 THREADS = 4
+SLOW_THREADS = 2
 PATIENCE_S = 2.0
 
 
@@ -55,20 +56,22 @@ class Machines:
         self._version_of = version_of
         self._patience_s = patience_s
         self._workers = ThreadPoolExecutor(THREADS, thread_name_prefix="esaa-asks")
+        self._slow_workers = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="esaa-reads")
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="esaa-opens")
         self._opening: dict[str, asyncio.Future[_Opened]] = {}
         self._opened: dict[str, _Opened] = {}
         self._progress: dict[str, tuple[int, int]] = {}
 
-    async def ask(self, past: str, question: Callable[[TimeMachine], T]) -> T:
+    async def ask(self, past: str, question: Callable[[TimeMachine], T], *, is_slow: bool = False) -> T:
         """What a question gives. Raises `IndexBuilding` where one would wait too long, and what the question raises."""
+        workers = self._slow_workers if is_slow else self._workers
         version = self._version_of(past)
         kept = self._opened.get(past)
         if kept is None or kept.version != version:
             kept = await self._open(past, version)
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._workers, kept.asked, question)
+            return await loop.run_in_executor(workers, kept.asked, question)
         except (StoreError, sqlite3.Error, OSError) as error:
             # The log's past looks anew at each question; whatever else fails is opened again by the next one.
             if not (kept.is_shared and isinstance(error, StoreError)) and self._opened.get(past) is kept:
@@ -79,6 +82,7 @@ class Machines:
     def close(self) -> None:
         """Lets go of the threads, and of what they hold."""
         self._workers.shutdown(cancel_futures=True)
+        self._slow_workers.shutdown(cancel_futures=True)
         self._opener.shutdown(cancel_futures=True)
         for one in self._opened.values():
             one.close()

@@ -11,7 +11,7 @@ from esaa.version import __version__
 from esaa.web import actions, note_routes, tail
 from esaa.web.faults import Fault
 from esaa.web.parameters import Parameter
-from esaa.web.questions import QUESTIONS, Question
+from esaa.web.questions import QUESTIONS
 from esaa.web.served import ServerView
 
 _REF = "#/components/schemas/{name}"
@@ -30,12 +30,19 @@ _NOTE_ID = {
     "description": "Chosen by who makes the note.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
+_HEAD = {
+    "name": "head",
+    "in": "query",
+    "required": False,
+    "description": "The hash of the head: the answer is kept by who asks, as long as that is the head.",
+    "schema": {"type": "string", "maxLength": 200},
+}
 
 
 def document() -> dict[str, Any]:
     """The whole document."""
     answers = [Overview, ServerView, Fault, note_routes.NotesView, note_routes.NoteView, note_routes.NoteBody]
-    answers += [one.answer for one in QUESTIONS if one.answer is not Any]
+    answers += [one.answer for one in QUESTIONS]
     answers += [body for body, _ in actions.BODIES.values()]
     shapes, components = msgspec.json.schema_components(answers, ref_template=_REF)
     of = dict(zip(answers, shapes, strict=True))
@@ -56,9 +63,8 @@ def document() -> dict[str, Any]:
         "/{past}/tail": _tail(faults),
     }
     for one in QUESTIONS:
-        shape = {} if one.answer is Any else of[one.answer]
         path = f"/{{past}}/{one.screen}.json" if one.screen else "/{past}.json"
-        paths[path] = read(one.about, shape, [_PAST, *map(_parameter, one.parameters), _head(one)])
+        paths[path] = read(one.about, of[one.answer], [_PAST, *map(_parameter, one.parameters), _HEAD])
     for name, (body, about) in actions.BODIES.items():
         paths[f"/actions/{name}.json"] = {
             "post": {
@@ -112,16 +118,6 @@ def _parameter(one: Parameter) -> dict[str, Any]:
         "schema": one.schema(),
     }
     return found if one.example is None else found | {"example": one.example}
-
-
-def _head(_question: Question) -> dict[str, Any]:
-    return {
-        "name": "head",
-        "in": "query",
-        "required": False,
-        "description": "The hash of the head: the answer is kept by who asks, as long as that is the head.",
-        "schema": {"type": "string"},
-    }
 
 
 def _note(of: dict[Any, dict[str, Any]], faults: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import msgspec
 from esaa.history.entries import EntryFilter
 from esaa.runtime.history import views
 from esaa.runtime.history.machine import TimeMachine
+from esaa.runtime.history.rejections import RejectionsView
+from esaa.runtime.history.what_if import InsertedFile, WhatIfView, Wishes, parse_insert
 from esaa.web.parameters import Parameter
 
 Values = Mapping[str, Any]
@@ -24,6 +26,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     - `screen`: the last part of the address; empty for what the past itself is.
     - `is_of_log_alone`: the events up to the head decide the answer; nothing beside the log (contracts, contents,
       checkpoints, measures) has a part in it.
+    - `is_slow`: it may read the whole log; few of these are worked on at once, so that the others do not wait.
     """
 
     screen: str
@@ -32,6 +35,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     ask: Callable[[TimeMachine, Values], msgspec.Struct]
     answer: Any
     is_of_log_alone: bool = False
+    is_slow: bool = False
 
 
 _AT = Parameter(
@@ -54,6 +58,15 @@ def _filter(values: Values) -> EntryFilter:
         subjects=values["subject"],
         text=values["q"] or "",
         rejections_only=bool(values["rejections"]),
+    )
+
+
+def _wishes(values: Values) -> Wishes:
+    inserted = tuple(parse_insert(text) for text in values["insert"])
+    return Wishes(
+        drop=values["drop"],
+        edit=values["edit"],
+        insert=tuple(InsertedFile(data=text.encode(), name="FILE", ref=ref) for text, ref in inserted),
     )
 
 
@@ -194,7 +207,7 @@ QUESTIONS: tuple[Question, ...] = (
         about="What was refused: what was asked, which rule refused it, what came next.",
         parameters=(_AT, _OFFSET, _count(100)),
         ask=lambda machine, values: machine.rejections(values["at"], offset=values["offset"], count=values["count"]),
-        answer=Any,
+        answer=RejectionsView,
     ),
     Question(
         screen="proof",
@@ -202,6 +215,7 @@ QUESTIONS: tuple[Question, ...] = (
         parameters=(_AT,),
         ask=lambda machine, values: machine.proof(values["at"]),
         answer=views.ProofView,
+        is_slow=True,
     ),
     Question(
         screen="bisect",
@@ -219,6 +233,24 @@ QUESTIONS: tuple[Question, ...] = (
         ask=lambda machine, values: machine.bisect(values["where"], good=values["good"], bad=values["bad"]),
         answer=views.BisectView,
         is_of_log_alone=True,
+        is_slow=True,
+    ),
+    Question(
+        screen="what-if",
+        about="What would have happened, had some events been otherwise. Nothing is written.",
+        parameters=(
+            _AT,
+            Parameter(name="drop", kind="moments", about="An event to leave out; may be given often.", example="14"),
+            Parameter(name="edit", kind="texts", about="REF:POINTER=JSON, another value in an event's line."),
+            Parameter(name="insert", kind="texts", about="JSON@REF, an actor's result after an event."),
+            _OFFSET,
+            _count(200),
+        ),
+        ask=lambda machine, values: machine.what_if(
+            _wishes(values), values["at"], offset=values["offset"], count=values["count"]
+        ),
+        answer=WhatIfView,
+        is_slow=True,
     ),
 )
 

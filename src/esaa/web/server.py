@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ import msgspec
 from esaa.errors import UsageError
 
 if TYPE_CHECKING:
-    from esaa.runtime.history.views import Overview
     from esaa.web.machines import OpenMachine
 
 DEFAULT_PORT = 8321
@@ -39,7 +37,6 @@ class WebServer:
         self,
         root: Path,
         open_machine: OpenMachine,
-        overview: Callable[[], Overview],
         *,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
@@ -68,7 +65,6 @@ class WebServer:
         setting = Setting(
             root=root,
             open_machine=open_machine,
-            overview=overview,
             token=key,
             hosts=Hosts(bound, [host]),
             # Servers on several ports of a machine share their cookies.
