@@ -286,7 +286,7 @@ def open_overview(root: Path) -> Overview:
     from esaa.runtime.history.opening import overview
 
     log = (root / ROADMAP / LOG_NAME).is_file()
-    return overview(iter([open_machine(root)] if log else []), open_trail(root))
+    return overview([open_machine(root)] if log else [], open_trail(root))
 
 
 def open_divergence(machine: TimeMachine, against: Path, *, by_meaning: bool = False) -> DivergenceView:

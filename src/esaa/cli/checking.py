@@ -28,6 +28,7 @@ _EXIT = {"ok": 0, "mismatch": 3, "corrupted": 4}
 @checkpoint_options
 @click.option("--anchors", is_flag=True, help="Also take the checkpoints that the anchors of this workspace give back.")
 @click.option("--explain", is_flag=True, help="Say of each finding which rule it breaks and what to do.")
+@click.option("--at", "moment", metavar="REF", help="How well this moment is proved, and its hashes. Alone.")
 @face_options
 @pass_face
 def verify(
@@ -40,6 +41,7 @@ def verify(
     vkeys: tuple[str, ...],
     anchors: bool,
     explain: bool,
+    moment: str | None,
 ) -> None:
     """Prove that log, projection and read models agree. PATH is a workspace, a .roadmap, or a bare activity.jsonl.
 
@@ -48,6 +50,11 @@ def verify(
 
     Example: esaa verify --strict --files
     """
+    if moment is not None:
+        from esaa.cli.earlier import proof_then
+
+        proof_then(face, moment)
+        return
     from esaa.cli.progress import byte_progress
     from esaa.config import load_config
     from esaa.runtime.verification.checkpoint_audit import Knowledge

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from esaa.cli.face import Face, face_options, pass_face
+from esaa.cli.pasts import opened
 
 if TYPE_CHECKING:
     from esaa.audit.run_metrics import Metrics, RunMetrics
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--run", "run_id", metavar="ID", help="This run alone (default: every run).")
 @click.option("--agent", metavar="NAME", help="The outputs of this agent alone.")
+@click.option("--at", "moment", metavar="REF", help="As it was then: 12, HEAD~3, a time, @{2h} or an event id.")
 @face_options
 @pass_face
-def metrics(face: Face, run_id: str | None, agent: str | None) -> None:
+def metrics(face: Face, run_id: str | None, agent: str | None, moment: str | None) -> None:
     """Count attempts, acceptance, rejections, tokens and cost of runs and agents, and say where the time went.
 
     Tokens and cost are what the agents said. Times are those of `esaa run`, as it told the trail.
@@ -34,8 +36,12 @@ def metrics(face: Face, run_id: str | None, agent: str | None) -> None:
     from esaa.errors import NotFound
     from esaa.open import open_trail
 
-    workspace = face.workspace()
-    found = run_metrics(workspace.events(), _measured(open_trail(workspace.root)), agent=agent)
+    if moment is None:
+        workspace = face.workspace()
+        found = run_metrics(workspace.events(), _measured(open_trail(workspace.root)), agent=agent)
+    else:
+        with opened(face, None) as machine:
+            found = machine.run_metrics(moment, agent=agent)
     chosen = [one for one in found if run_id is None or one.run_id == run_id]
     if run_id is not None and not chosen:
         raise NotFound("RUN_NOT_FOUND", f"There is no run {run_id[:80]!r}.", "`esaa metrics` names them.")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from esaa.cli.face import Face, FaceGroup, face_options, pass_face
+from esaa.errors import UsageError
+from esaa.trail.event import GLOBAL
 
 if TYPE_CHECKING:
     from esaa.runtime.trail.trail import Trail
@@ -20,18 +22,51 @@ PROJECTIONS = ("state", "agents", "timeline", "phases", "quality", "gaps", "fail
 
 
 @click.command()
-@click.option("--issue", metavar="KEY", default="global", help="The tracker issue (default: the global stream).")
-@click.option("--at", "moment", metavar="REF", help="#12, HEAD~3, a time, @{2h} or an event id (default: now).")
+@click.argument("pointer", metavar="[POINTER]", required=False)
+@click.option("--issue", metavar="KEY", help="The state of an issue, or of global (default: of the governed run).")
+@click.option("--at", "moment", metavar="REF", help="12, HEAD~3, a time, @{2h} or an event id (default: now).")
 @click.option("--select", metavar="EXPRESSION", help="A part of the answer, as a JMESPath expression.")
-@click.option("--projection", type=click.Choice(PROJECTIONS), default="state", help="Which view of the events.")
-@click.option("--no-snapshots", is_flag=True, help="Fold every event from the first one on.")
+@click.option("--projection", type=click.Choice(PROJECTIONS), default="state", help="Which view of an issue's events.")
+@click.option("--no-snapshots", is_flag=True, help="Fold every event of an issue from the first one on.")
+@click.option("--after", metavar="NAME", help="The members after this one, where there are many.")
+@click.option("--count", type=click.IntRange(1), default=200, help="So many members at most (default: 200).")
 @face_options
 @pass_face
-def state(face: Face, issue: str, moment: str | None, select: str | None, projection: str, no_snapshots: bool) -> None:
-    """Show the state of an issue, now or at any moment, folded from its events.
+def state(
+    face: Face,
+    pointer: str | None,
+    issue: str | None,
+    moment: str | None,
+    select: str | None,
+    projection: str,
+    no_snapshots: bool,
+    after: str | None,
+    count: int,
+) -> None:
+    """Show the state of the governed run or of an issue, now or at any moment, or the value at POINTER in it.
 
-    Example: esaa state --issue PROJ-123 --at 2026-02-27T14:00:00Z --select active_agents
+    POINTER is a JSON pointer, such as /tasks/T-1000/status. Without a log it is the state of the global stream.
+
+    Example: esaa state /tasks/T-1000 --at HEAD~20
     """
+    from esaa.cli.pasts import past_named
+    from esaa.runtime.history.opening import LOG
+
+    is_view = projection != "state"
+    if pointer is not None and (is_view or no_snapshots):
+        raise UsageError("USAGE", "--projection and --no-snapshots are of a whole issue.", "Leave out POINTER.")
+    past = issue or (GLOBAL if is_view else past_named(face, None))
+    if (past == LOG and issue is None) or pointer is not None:
+        from esaa.cli.state_values import show_value
+
+        show_value(face, issue, pointer or "", moment or "HEAD", select, after, count)
+    else:
+        _state_of_stream(face, past, moment, select, projection, no_snapshots)
+
+
+def _state_of_stream(
+    face: Face, issue: str, moment: str | None, select: str | None, projection: str, no_snapshots: bool
+) -> None:
     from esaa.open import open_trail
     from esaa.runtime.trail.moments import sequence_of
     from esaa.runtime.trail.states import TrailStates, check_stream

@@ -26,13 +26,22 @@ _ROWS_SHOWN = 20
 
 @click.command()
 @click.argument("task", required=False)
+@click.option("--at", "moment", metavar="REF", help="Where it stood then: 12, HEAD~3, a time, @{2h} or an event id.")
 @face_options
 @pass_face
-def status(face: Face, task: str | None) -> None:
-    """Say where the project stands, or where one task does.
+def status(face: Face, task: str | None, moment: str | None) -> None:
+    """Say where the project stands, or where one task does; with --at, where it stood.
 
-    Example: esaa status T-1000
+    Example: esaa status T-1000 --at HEAD~20
     """
+    if moment is not None:
+        from esaa.cli.earlier import project_then, task_then
+
+        if task is None:
+            project_then(face, moment)
+        else:
+            task_then(face, task, moment)
+        return
     workspace = face.workspace()
     if task is None:
         _project_status(face, workspace)
@@ -115,6 +124,8 @@ def _task_status(face: Face, workspace: Workspace, task_id: str) -> None:
 @click.option("--action", "actions", multiple=True, metavar="NAME", help="Only this action; may be given often.")
 @click.option("--actor", "actors", multiple=True, metavar="NAME", help="Only this actor; may be given often.")
 @click.option("--task", "tasks", multiple=True, metavar="TASK", help="Only this task; may be given often.")
+@click.option("--text", metavar="WORDS", default="", help="Only events that hold all these words.")
+@click.option("--rejections", is_flag=True, help="Only what was refused.")
 @click.option("-n", "count", type=click.IntRange(1), help="Only the last COUNT that match.", metavar="COUNT")
 @face_options
 @pass_face
@@ -124,6 +135,8 @@ def log(
     actions: tuple[str, ...],
     actors: tuple[str, ...],
     tasks: tuple[str, ...],
+    text: str,
+    rejections: bool,
     count: int | None,
 ) -> None:
     """Print events, the oldest first; with --json the stored lines as they are.
@@ -134,38 +147,49 @@ def log(
     """
     from collections import deque
 
+    from esaa.protocol.facts import OutputRejected
     from esaa.protocol.summary import summary, task_of
     from esaa.protocol.wire import action_of
 
-    def wanted(recorded: Recorded[Fact]) -> bool:
+    words = text.casefold().split()
+
+    def wanted(line: bytes, recorded: Recorded[Fact]) -> bool:
         return (
             (not actions or action_of(recorded.fact) in actions)
             and (not actors or recorded.actor in actors)
             and (not tasks or task_of(recorded.fact) in tasks)
+            and (not rejections or isinstance(recorded.fact, OutputRejected))
+            and (not words or _holds(words, f"{line.decode('utf-8', 'replace')} {summary(recorded.fact)}"))
         )
 
-    found: Iterator[tuple[bytes, Recorded[Fact]]] = (one for one in _events(face, moments) if wanted(one[1]))
+    found: Iterator[tuple[bytes, Recorded[Fact]]] = (one for one in _events(face, moments) if wanted(*one))
     is_empty = True
     for line, recorded in deque(found, maxlen=count) if count is not None else found:
         is_empty = False
         if face.is_json:
             click.echo(plain(line.decode("utf-8", "replace")) if sys.stdout.isatty() else line)
         else:
-            text = f"#{recorded.version}  {recorded.ts}  {recorded.actor}  {action_of(recorded.fact)}"
-            click.echo(plain(f"{text}  {summary(recorded.fact)}"))
+            head = f"#{recorded.version}  {recorded.ts}  {recorded.actor}  {action_of(recorded.fact)}"
+            click.echo(plain(f"{head}  {summary(recorded.fact)}"))
     if is_empty:
         face.say("no event matches; `esaa log -n 5` shows the last ones")
 
 
 @click.command()
-@click.argument("event", metavar="EVENT")
+@click.argument("event", metavar="REF")
+@click.option("--issue", metavar="KEY", help="An event of this stream of the trail (default: of the governed log).")
 @face_options
 @pass_face
-def show(face: Face, event: str) -> None:
-    """Print one event in full, with the hash of its line.
+def show(face: Face, event: str, issue: str | None) -> None:
+    """Print one event in full, with the hash of its line; `esaa why` says what led to it.
 
     Example: esaa show EV-00000012
     """
+    if issue is not None:
+        from esaa.cli.earlier import show_of_stream
+
+        show_of_stream(face, event, issue)
+        return
     from esaa.kernel.chain import leaf_hash
     from esaa.protocol.summary import summary
 
@@ -203,6 +227,11 @@ def dispatch_context(face: Face, task: str) -> None:
         raise UsageError("NOTHING_TO_ASK", f"{task} is {found.status}: nobody is asked about it.", "See `esaa status`.")
     context = brief(workspace, order).decode()
     click.echo(for_screen(context) if sys.stdout.isatty() else context, nl=False)
+
+
+def _holds(words: list[str], text: str) -> bool:
+    folded = text.casefold()
+    return all(word in folded for word in words)
 
 
 def _events(face: Face, moments: str | None) -> Iterator[tuple[bytes, Recorded[Fact]]]:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from esaa.audit.run_metrics import RunMetrics
 from esaa.errors import UsageError
 from esaa.history.axes import AxisName
 from esaa.history.bisect import Verdict
 from esaa.history.divergence import Likeness
 from esaa.history.entries import Entry, EntryFilter
 from esaa.history.past import Past
+from esaa.history.predicates import Predicate
+from esaa.history.values import existing_value
 from esaa.runtime.history.checkout import checkout
 from esaa.runtime.history.commands import command
 from esaa.runtime.history.comparing import blame_view, diff_view
 from esaa.runtime.history.events import event_view, events_view, graph_view, why_view
 from esaa.runtime.history.files import changed_files, files_view, patch_between
-from esaa.runtime.history.metrics import metrics_view
+from esaa.runtime.history.metrics import metrics_view, run_metrics_at
 from esaa.runtime.history.probe import TIMEOUT_S, Probe
 from esaa.runtime.history.proof import Proof, proof_view
 from esaa.runtime.history.rejections import RejectionsView, rejections_view
@@ -89,6 +93,13 @@ class TimeMachine:
     def state(self, at: str = HEAD, *, pointer: str = "", after: str | None = None, count: int = 200) -> StateView:
         """A value of the state, or a page of its members, those after the name `after`."""
         return state_view(self.past, self.seq(at), pointer=pointer, after=after, count=_bounded(count))
+
+    def select(self, expression: str, at: str = HEAD, *, pointer: str = "") -> Any:
+        """What a JMESPath expression names of the state, or of the value at a pointer. Raises `UsageError`."""
+        predicate, seq = Predicate(expression), self.seq(at)
+        return (
+            predicate.value(existing_value(self.past, seq, pointer)) if pointer else predicate.value_at(self.past, seq)
+        )
 
     def board(
         self,
@@ -163,6 +174,10 @@ class TimeMachine:
         """What would have happened up to a moment, had some of it been otherwise. Raises `ContractError` too."""
         page = _page(offset, count)
         return what_if_view(self.past, self.sources, self.seq(at), wishes, **page, progress=progress)
+
+    def run_metrics(self, at: str = HEAD, *, agent: str | None = None) -> list[RunMetrics]:
+        """The measures of every run up to a moment; with `agent`, of that agent's outputs alone."""
+        return run_metrics_at(self.past, self.sources, self.seq(at), agent)
 
     def proof(self, at: str = HEAD) -> ProofView:
         """How far the past is proved, and the hashes at a moment. The past is verified once for each of its heads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esaa.audit.run_metrics import run_metrics
+from esaa.audit.run_metrics import RunMetrics, run_metrics
 from esaa.audit.task_times import TaskClock, TaskTimes
 from esaa.history.past import Past
 from esaa.runtime.history.commands import command
@@ -17,10 +17,7 @@ def metrics_view(past: Past, sources: Sources, seq: int, count: int) -> MetricsV
     What `esaa run` measured counts up to the time of the event.
     """
     clock = TaskClock()
-    until = past.entry(seq).ts if seq and seq < past.head() else None
-    is_log = past.kind == "log"
-    events = () if not is_log else recorded(past, seq) if sources.recorded is None else sources.recorded(seq)
-    runs = run_metrics(clock.following(events), sources.measured(until) if is_log else ())
+    runs = _runs(past, sources, seq, None, clock)
     times = clock.times()
     return MetricsView(
         past=past.name,
@@ -30,6 +27,19 @@ def metrics_view(past: Past, sources: Sources, seq: int, count: int) -> MetricsV
         total=len(times),
         tasks=tuple(sorted(times, key=_slowest_first)[:count]),
     )
+
+
+def run_metrics_at(past: Past, sources: Sources, seq: int, agent: str | None) -> list[RunMetrics]:
+    """The measures of every run up to an event, of one agent's outputs where it is named."""
+    return _runs(past, sources, seq, agent, TaskClock())
+
+
+def _runs(past: Past, sources: Sources, seq: int, agent: str | None, clock: TaskClock) -> list[RunMetrics]:
+    if past.kind != "log":
+        return []
+    until = past.entry(seq).ts if 0 < seq < past.head() else None
+    events = recorded(past, seq) if sources.recorded is None else sources.recorded(seq)
+    return run_metrics(clock.following(events), sources.measured(until), agent=agent)
 
 
 def _slowest_first(one: TaskTimes) -> tuple[float, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from esaa.contracts.governance import Governance
@@ -48,17 +48,18 @@ def stream_machine(trail: Trail, stream: str, config_dir: Path) -> TimeMachine:
     return TimeMachine(StreamPast(trail, stream), sources)
 
 
-def overview(machines: Iterator[TimeMachine], trail: Trail | None) -> Overview:
+def overview(machines: Iterable[TimeMachine], trail: Trail) -> Overview:
     """Everything that has a past: the log, as `machines` opens it, and the streams of the trail."""
     pasts: list[PastSummary] = []
     runs: tuple[RunSummary, ...] = ()
     for machine in machines:
         pasts.append(past_summary(machine.past))
         runs += runs_of(machine.past)
-    for name in trail.store.names() if trail is not None else ():
+        machine.close()
+    for name in trail.store.names():
         with contextlib.suppress(EsaaError):  # a damaged stream is no reason to show none
             pasts.append(past_summary(StreamPast(trail, name)))
-    return Overview(past="", at=0, cli="esaa trail list", pasts=tuple(pasts), runs=runs)
+    return Overview(past="", at=0, cli="esaa pasts", pasts=tuple(pasts), runs=runs)
 
 
 def _readable_rules(roadmap: Path) -> Governance | None:
