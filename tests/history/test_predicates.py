@@ -80,7 +80,7 @@ def test_a_condition_on_one_task_reads_one_task() -> None:
     predicate = Predicate("tasks.\"T-2\".status == 'review' && run.status == 'running'")
     assert [seq for seq in range(1, 7) if predicate.holds_at(past, seq)] == [6]
     assert predicate.seen_parts(past, 6) == ("/run/status", "/tasks/T-2")
-    assert predicate.reads == {("run", "status"), ("tasks", "T-2")}
+    assert predicate.reads == frozenset([("run", "status"), ("tasks", "T-2")])
 
 
 def test_a_member_made_of_parts_is_seen_whole() -> None:

@@ -18,7 +18,7 @@ from esaa.history.entries import Entry, EntryFilter
 from esaa.history.past import Past
 from esaa.history.pointers import parse_pointer
 from esaa.history.predicates import Predicate
-from esaa.history.values import value_in
+from esaa.history.values import changes_between, value_in
 
 Reason = Literal["here", "breakpoint", "end", "start", "limit"]
 """Why a walk stopped. `limit`: it looked at as many events as it may at once; the same command goes on from here."""
@@ -190,19 +190,23 @@ class Stepper:
         first, last = sorted((seqs[0], seqs[-1]))
         if ready.wanted is not None:
             return (_forwards if seqs.step > 0 else _backwards)(self._past, ready.wanted, first, last)
-        pointers: tuple[str, ...] | None = None if ready.pointer is None else (ready.pointer,)
-        if pointers is None and ready.predicate is not None:
+        pointers: tuple[str, ...] | None = None
+        if ready.pointer is not None:
+            pointers = (ready.pointer,) if self._is_narrow(ready.pointer) else None
+        elif ready.predicate is not None:
             pointers = ready.predicate.seen_parts(self._past, self._past.head())
         if pointers is None:
             return seqs
         changed = {seq for one in pointers for seq in self._past.part_changes(one, last) if seq >= first}
         return sorted(changed, reverse=seqs.step < 0)
 
+    def _is_narrow(self, pointer: str) -> bool:
+        """True for a pointer into one part; what is made of parts may be changed by any event."""
+        return pointer.count("/") > 1 or (pointer != "" and self._past.part(self._past.head(), pointer) is not UNSET)
+
     def _hits(self, ready: _Ready, seq: int) -> bool:
-        if ready.pointer is not None:
-            before, after = (value_in(self._past, one, ready.pointer) for one in (seq - 1, seq))
-            if same(before, after):
-                return False
+        if ready.pointer is not None and not any(changes_between(self._past, seq - 1, seq, ready.pointer)):
+            return False
         predicate = ready.predicate
         if predicate is None:
             return True
