@@ -30,7 +30,9 @@ def show_value(
 
 
 def _lines(answer: StateView) -> list[str]:
-    if answer.pointer and (answer.value is not None or answer.kind == "value"):
+    # Objects with names of their own (tasks, issues) are listed, however few there are.
+    is_list_of_parts = answer.pointer.count("/") == 1 and any(one.kind == "object" for one in answer.children)
+    if answer.pointer and not is_list_of_parts and (answer.value is not None or answer.kind == "value"):
         return pretty(answer.preview if answer.value is None and answer.preview != "null" else answer.value)
     return columns([(one.name, _size(one.kind, one.size), one.preview) for one in answer.children])
 

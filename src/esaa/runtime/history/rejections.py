@@ -65,8 +65,8 @@ class RejectionsView(Answer, frozen=True, kw_only=True):
 def rejections_view(past: Past, sources: Sources, seq: int, *, offset: int = 0, count: int = 100) -> RejectionsView:
     """What was refused up to an event."""
     page = past.find(EntryFilter(rejections_only=True, last=seq), offset=offset, count=count)
-    at = () if seq == past.head() else ("--at", seq)
-    words = ("log", "--rejections", *at) if past.kind == "log" else ("query", "--type", "OutputRejected")
+    until = () if seq == past.head() else (f"..{seq}",)
+    words = ("log", *until, "--rejections") if past.kind == "log" else ("query", "--type", "OutputRejected")
     return RejectionsView(
         past=past.name,
         at=seq,
