@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from esaa.audit.run_metrics import RunMetrics, run_metrics
-from esaa.audit.task_times import TaskClock, TaskTimes
 from esaa.history.past import Past
+from esaa.history.task_times import TaskClock, TaskTimes
 from esaa.runtime.history.commands import command
 from esaa.runtime.history.lines import recorded
 from esaa.runtime.history.sources import Sources

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import msgspec
 
 from esaa.audit.run_metrics import RunMetrics
-from esaa.audit.task_times import TaskTimes
 from esaa.history.axes import AxisName, LaneGap, LaneTick
 from esaa.history.bisect import BisectStep
 from esaa.history.blame import BlameStep
@@ -22,6 +21,7 @@ from esaa.history.divergence import FirstDifference
 from esaa.history.entries import Entry, Kind
 from esaa.history.lanes import Lane
 from esaa.history.rules import RuleMet
+from esaa.history.task_times import TaskTimes
 
 ValueKind = Literal["object", "array", "value"]
 
