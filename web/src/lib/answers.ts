@@ -73,8 +73,9 @@ export interface EventsView extends Answer {
 }
 
 export interface Rule {
-  layer: string | number;
+  layer: string;
   rule: string;
+  outcome: "passed" | "refused" | "not_asked";
   text: string;
 }
 
@@ -176,7 +177,7 @@ export interface BlameView extends Answer {
 
 export interface GraphView extends Answer {
   nodes: (Entry & { depth: number })[];
-  edges: { from: number; to: number }[];
+  edges: { from: number; to: number; seconds: number }[];
   critical: number[];
   is_cut: boolean;
 }
@@ -277,13 +278,14 @@ export interface RailSpan {
   to: number;
   kind: "verified" | "unanchored" | "broken";
   text: string;
+  is_signed: boolean;
 }
 
 export interface ProofView extends Answer {
   rail: RailSpan[];
   hash_at: string | null;
   root_at: string | null;
-  checkpoints: { seq: number; origin: string; root: string }[];
+  checkpoints: { seq: number; origin: string; root: string; signed_by: string[] }[];
 }
 
 export interface BisectView extends Answer {
@@ -291,15 +293,24 @@ export interface BisectView extends Answer {
   bad: number;
   first_bad: Entry | null;
   steps: { seq: number; verdict: "good" | "bad" | "skip" }[];
+  suspects: number[];
+  is_monotone: boolean | null;
   note: string;
 }
 
 export interface Outcome {
   seq: number;
-  was: string;
-  is: string;
+  actor: string;
+  name: string;
+  subject: string | null;
+  summary: string;
+  was: "accepted" | "rejected" | "absent";
+  is: "accepted" | "rejected" | "dropped" | "not_judged";
   error_code: string | null;
   message: string | null;
+  was_error_code: string | null;
+  is_edited: boolean;
+  note: string;
 }
 
 export interface WhatIfView extends Answer {
@@ -308,6 +319,7 @@ export interface WhatIfView extends Answer {
   first_divergence: number | null;
   changes: Change[];
   counts: Record<string, number>;
+  not_judged: Record<string, number> | null;
 }
 
 export interface Note {
@@ -321,7 +333,7 @@ export interface Note {
   changed_at: string;
 }
 
-export interface NotesView {
+export interface NotesView extends Partial<Answer> {
   total: number;
   notes: Note[];
 }
