@@ -48,6 +48,7 @@ COMMANDS = {
     "bisect": "esaa.cli.bisecting:bisect",
     "checkout": "esaa.cli.tree:checkout",
     "tail": "esaa.cli.tree:tail",
+    "debug": "esaa.cli.debug:debug",
     "pasts": "esaa.cli.pasts:pasts",
     "time-travel": "esaa.cli.moments:time_travel",
     "query": "esaa.cli.query:query",
