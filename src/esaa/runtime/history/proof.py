@@ -87,7 +87,8 @@ def rail_of(trust: Trust, head: int) -> Iterator[RailSpan]:
         text = f"sound, and signed by {names}; no checkpoint elsewhere covers it"
         yield RailSpan(from_=anchored + 1, to=signed, kind="unanchored", text=text, is_signed=True)
     if sound > signed:
-        yield RailSpan(from_=signed + 1, to=sound, kind="unanchored", text="sound; no checkpoint that a known key signed covers it")
+        text = "sound; no checkpoint that a known key signed covers it"
+        yield RailSpan(from_=signed + 1, to=sound, kind="unanchored", text=text)
     if sound < head:
         yield RailSpan(from_=sound + 1, to=head, kind="broken", text=f"invalid from line {bad}")
 
