@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from statistics import median
+from statistics import median_low
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -144,13 +144,13 @@ def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
 def _laid_out(stretches: Sequence[Stretch], name: AxisName) -> list[_Piece]:
     """The stretches and the idle times between them, with the room that each takes. Neighbours to scale are one."""
     idle = [after.start - before.end for before, after in pairwise(stretches)]
-    limit = 0.0 if name == "busy" else _idle_limit(stretches, idle)
+    longest, room = (0.0, 0.0) if name == "busy" else _cut(stretches, idle)
     pieces: list[_Piece] = []
     before = 0.0
     for index, one in enumerate(stretches):
-        if index and idle[index - 1] > limit:
-            pieces.append(_Piece(stretches[index - 1].end, one.start, before, limit, True))
-            before += limit
+        if index and idle[index - 1] > longest:
+            pieces.append(_Piece(stretches[index - 1].end, one.start, before, room, True))
+            before += room
         elif index:
             # An idle time to scale, and what comes after it, prolong the piece.
             last = pieces.pop()
@@ -161,11 +161,15 @@ def _laid_out(stretches: Sequence[Stretch], name: AxisName) -> list[_Piece]:
     return pieces
 
 
-def _idle_limit(stretches: Sequence[Stretch], idle: Sequence[float]) -> float:
-    """The room of an idle time at most: a fiftieth of what there is to see, where pauses are of the usual length."""
-    usual = 10 * median(idle) if idle else 0.0
+def _cut(stretches: Sequence[Stretch], idle: Sequence[float]) -> tuple[float, float]:
+    """From which length on an idle time is cut, and the room that it then takes.
+
+    What is seen of the rest decides: an idle time that would take half as much room as all of it is cut to a fiftieth.
+    """
     busy = sum(one.end - one.start for one in stretches)
-    return max(1.0, (busy + sum(min(one, usual) for one in idle)) / 50)
+    usual = busy / 5 if busy > 0 else 10 * median_low(idle or [0.0])
+    rest = busy + sum(min(one, usual) for one in idle)
+    return max(rest / 2, 1.0), max(rest / 50, 1.0)
 
 
 def _round_number(least: float) -> int:

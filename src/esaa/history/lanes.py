@@ -232,4 +232,5 @@ def _width_of(span: LaneSpan) -> float:
 
 
 def _place(span: LaneSpan) -> tuple[float, int]:
-    return span.from_, span.seq_first
+    # Of two that begin together the wider one comes first: what is drawn later lies above.
+    return span.from_, -span.to

@@ -145,7 +145,7 @@ def _state_machine_text(fact: _Act, actor: str, task: Task | None) -> str:
     else:
         owner = task.assigned_to if task is not None and isinstance(task.assigned_to, str) else "another actor"
         rest = f"{actor} may review it; the work was done by {owner}"
-    return f"{was}; {rest}." if was else f"{rest[:1].upper()}{rest[1:]}."
+    return f"{was}; {rest}." if was else f"On {fact.task_id}: {rest}."
 
 
 def _boundary_text(fact: _Act, files: Sequence[str], rules: Governance | None, task: Task | None) -> str:
