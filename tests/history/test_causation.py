@@ -41,6 +41,9 @@ def test_a_circle_ends() -> None:
     assert {node.entry.seq for node in graph.nodes} == {1, 2, 3}
     assert {(edge.cause, edge.effect) for edge in graph.edges} == {(1, 2), (3, 1), (2, 3)}
     assert not graph.is_cut
+    short = cause_graph(past, 2, depth=1)
+    assert {(edge.cause, edge.effect) for edge in short.edges} == {(1, 2), (2, 3), (3, 1)}
+    assert (short.critical, short.is_cut) == ((1, 2, 3), True)
     itself = cause_graph(past_with(1), 1)
     assert ([node.depth for node in itself.nodes], itself.critical) == ([0], (1,))
     assert [(edge.cause, edge.effect) for edge in itself.edges] == [(1, 1)]

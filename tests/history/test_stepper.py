@@ -105,6 +105,15 @@ def test_more_events_than_a_page_are_walked_both_ways() -> None:
     assert stepper.reverse_continue().reason == "start"
 
 
+def test_a_full_page_may_be_the_last_one() -> None:
+    past = MemoryPast()
+    for seq in range(1, 201):
+        past.append(entry(seq, subject="T-1"), {"n": seq})
+    stepper = Stepper(past)
+    stepper.add_breakpoint(Breakpoint(subjects=("T-1",), where="n == `0`"))
+    assert (stepper.continue_().reason, stepper.here.seq) == ("end", 200)
+
+
 def test_steps_end_at_both_ends() -> None:
     stepper = Stepper(claims(6), at=5)
     assert (stepper.step().seq, stepper.here.reason) == (6, "here")

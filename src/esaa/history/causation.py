@@ -107,8 +107,9 @@ class _Growing:
 
     def add_causes(self, past: Past, depth: int) -> None:
         """The chain that led to the start. A circle is closed by its last edge."""
-        entry = self._start
-        for step in range(1, depth + 2):
+        entry, step = self._start, 0
+        while True:
+            step += 1
             cause = _cause(past, entry)
             if cause is None:
                 self.missing += [entry.causation_id] if entry.causation_id is not None else []

@@ -193,7 +193,8 @@ class Stepper:
         pointers: tuple[str, ...] | None = None
         if ready.pointer is not None:
             pointers = (ready.pointer,) if self._is_narrow(ready.pointer) else None
-        elif ready.predicate is not None:
+        else:
+            assert ready.predicate is not None, "a breakpoint says something"
             pointers = ready.predicate.seen_parts(self._past, self._past.head())
         if pointers is None:
             return seqs
