@@ -16,6 +16,7 @@ from esaa.contracts.swarm import MONITOR
 from esaa.history.decisions import Decision
 from esaa.kernel.canonical import compact
 from esaa.kernel.decider import Rejected
+from esaa.protocol.attempts import parse_ts
 from esaa.protocol.checks import CheckRun
 from esaa.protocol.commands import (
     AmendTask,
@@ -69,6 +70,7 @@ class AskedOutput(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     - `output`: its bytes; those of an accepted one say the same as what was sent.
     - `task_id`: the task that the log says it was about; `is_dispatched` where its agent had been asked about it.
     - `signature`: what the log kept of the signature of an accepted output.
+    - `recorded_at`: when it was decided; empty for what never was.
     - `refusal`: the refusal as it was recorded; None for what was accepted.
     - `lacks`: what of it is not there any more; empty where it is whole.
     """
@@ -81,6 +83,7 @@ class AskedOutput(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     signature: Mapping[str, Any] | None = None
     check_runs: tuple[CheckRun, ...] | None = None
     files: Mapping[str, KnownFile] = {}
+    recorded_at: str = ""
     refusal: Rejected | None = None
     lacks: str = ""
 
@@ -111,7 +114,7 @@ Asked = AskedOutput | AskedCommand | NoOutput | Witnessed
 
 def asked_of(decision: Decision, content_of: ContentOf) -> Asked:
     """What was asked when this was decided."""
-    if decision.is_foreign:
+    if decision.is_foreign or not is_log_time(decision.head.ts):
         return Witnessed(why=FOREIGN)
     head, fact = decision.head, decision.head.fact
     if isinstance(fact, OutputRejected):
@@ -120,6 +123,14 @@ def asked_of(decision: Decision, content_of: ContentOf) -> Asked:
         return _accepted(decision, content_of)
     command = _command(fact)
     return Witnessed() if command is None else AskedCommand(command=command)
+
+
+def is_log_time(text: str) -> bool:
+    """True for a time with its zone, as every decision has one."""
+    try:
+        return parse_ts(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def refusal_of(fact: OutputRejected) -> Rejected:
@@ -143,6 +154,8 @@ def _refused(fact: OutputRejected, content_of: ContentOf) -> Asked:
     if fact.result_sha256 is UNSET:
         if fact.task_id is None:
             return Witnessed(why=NOT_KEPT)
+        if fact.hint is UNSET and fact.error_code not in CODES:
+            return Witnessed(why=NOT_KEPT)  # of an older writer, who says less
         if fact.hint is UNSET:
             said = RejectOutput(task_id=fact.task_id, actor=actor, error_code=fact.error_code, message=fact.message)
             return AskedCommand(command=said)
@@ -198,6 +211,7 @@ def _accepted(decision: Decision, content_of: ContentOf) -> AskedOutput:
         signature=_object(getattr(fact, "signature", UNSET)),
         check_runs=_check_runs(fact.check_runs) if isinstance(fact, TaskCompleted) else None,
         files=files,
+        recorded_at=head.ts,
         lacks=lacks,
     )
 

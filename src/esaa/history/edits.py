@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from esaa.errors import UsageError
-from esaa.history.asked import Asked, AskedOutput, asked_of
+from esaa.history.asked import Asked, AskedOutput, asked_of, is_log_time
 from esaa.history.changes import Change, apply
 from esaa.history.decisions import Decision
 from esaa.history.pointers import parse_pointer, value_at
@@ -25,6 +25,7 @@ OUTPUT = "/output"
 
 _FIXED = ("event_id", "event_seq", "schema_version", "prev_hash", "causation_id", "correlation_id", "command_id")
 _VOCABULARY = ProtocolVocabulary()
+_NOTHING_KEPT: dict[str, bytes] = {}
 _FORMS = (
     'Give {"actor": ..., "activity_event": {...}, "file_updates": [...]}, or an event: {"actor", "action", "payload"}.'
 )
@@ -76,9 +77,12 @@ def edited_event(recorded: Recorded[Fact], edits: tuple[Edit, ...]) -> Recorded[
         refuse_fixed(recorded.version, edit.pointer, parse_pointer(edit.pointer), _FIXED, "/actor, /ts or /payload/...")
         line = put(line, edit, recorded.version)
     try:
-        return _VOCABULARY.decode(compact(line))
+        event = _VOCABULARY.decode(compact(line))
     except MalformedLine as error:
         raise unfit(recorded.version, f"the edited event is none: {error}", "`esaa show` shows it as it is.") from None
+    if not is_log_time(event.ts):
+        raise unfit(recorded.version, f"{event.ts[:40]!r} is no time", "Write it as 2026-02-27T01:25:22Z.")
+    return event
 
 
 def edited_output(output: bytes, edits: tuple[Edit, ...], seq: int) -> bytes:
@@ -111,6 +115,8 @@ def inserted_from(data: bytes, after: int, ts: str, schema_version: str) -> Inse
     actor = value.get("actor") if isinstance(value, dict) else None
     if not isinstance(actor, str) or not actor:
         raise insert_invalid(after, "names no actor")
+    if not is_log_time(ts):
+        raise insert_invalid(after, "would come after an event of another writer, which has no time to decide it at")
     if "activity_event" in value:
         output = compact({name: one for name, one in value.items() if name != "actor"})
         act = value["activity_event"] if isinstance(value["activity_event"], dict) else {}
@@ -135,13 +141,8 @@ def inserted_from(data: bytes, after: int, ts: str, schema_version: str) -> Inse
         event = _VOCABULARY.decode(compact(line))
     except MalformedLine as error:
         raise insert_invalid(after, f"is no event: {error}") from None
-    asked = asked_of(Decision(events=(event,)), no_content)
+    asked = asked_of(Decision(events=(event,)), _NOTHING_KEPT.get)
     return Inserted(actor=actor, name=action_of(event.fact), subject=task_of(event.fact), asked=asked, event=event)
-
-
-def no_content(_digest: str) -> bytes | None:
-    """Where no contents are kept."""
-    return None
 
 
 def insert_invalid(after: int, why: str, forms: str = _FORMS) -> UsageError:

@@ -50,7 +50,7 @@ def try_once(asked: Asked, world: World, actual: World, now: str, content_of: Co
     """
     match asked:
         case AskedOutput():
-            command, unsure = _submission(asked, world, actual, now, content_of)
+            command, unsure = _submission(asked, world, actual, content_of)
             return Trial(settlement=settle(command, world.state, world.rules, now), unsure=unsure)
         case AskedCommand():
             return Trial(settlement=settle(asked.command, world.state, world.rules, now))
@@ -63,9 +63,7 @@ def try_once(asked: Asked, world: World, actual: World, now: str, content_of: Co
             return None
 
 
-def _submission(
-    asked: AskedOutput, world: World, actual: World, now: str, content_of: ContentOf
-) -> tuple[AnyCommand, str]:
+def _submission(asked: AskedOutput, world: World, actual: World, content_of: ContentOf) -> tuple[AnyCommand, str]:
     result = _signed(parse_result(asked.output, world.rules), asked, world)
     claims = None if result.signature is None else result.signature.claims
     named = result.task_id if isinstance(result, Refused) else result.intention.task_id
@@ -82,7 +80,7 @@ def _submission(
         is_genuine=True,
         check_runs=asked.check_runs,
         provenance=asked.provenance,
-        received_at=_received_at(asked, actual, now),
+        received_at=_received_at(asked, actual),
     )
     return command, asked.lacks or unsure
 
@@ -106,11 +104,11 @@ def _signed(result: AgentResult | Refused, asked: AskedOutput, world: World) -> 
     return msgspec.structs.replace(result, signature=signature)
 
 
-def _received_at(asked: AskedOutput, actual: World, now: str) -> str | None:
+def _received_at(asked: AskedOutput, actual: World) -> str | None:
     """What was accepted after its deadline had come before it, and waited while the run was down."""
-    task = None if asked.task_id is None or asked.refusal is not None else actual.state.task(asked.task_id)
+    task = None if asked.task_id is None or not asked.recorded_at else actual.state.task(asked.task_id)
     end = None if task is None else deadline(task, actual.state, actual.rules)
-    return None if end is None or parse_ts(now) <= end else f"{end:%Y-%m-%dT%H:%M:%SZ}"
+    return None if end is None or parse_ts(asked.recorded_at) <= end else f"{end:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _files(

@@ -218,7 +218,10 @@ class _Run:
         actual, other = self.found.actual, self.found.other
         trial = try_once(one.asked, other, actual, after.ts, self._content_of)
         refusal = None if trial is None else trial.refusal
-        note = "" if trial is None or refusal is not None else trial.unsure
+        # What it would edit may lie on the disk, where no log tells of it.
+        hangs_on_content = refusal is None or refusal.error_code in _BY_CONTENT
+        note = trial.unsure if trial is not None and hangs_on_content else ""
+        refusal = None if note else refusal
         verdict: Is = "not_judged" if note else "accepted" if refusal is None else "rejected"
         outcome = Outcome(
             seq=after.version,
@@ -288,7 +291,10 @@ def _asked(asked: Asked, imagined: Decision, edits: Edits, content_of: ContentOf
     if not isinstance(head.fact, OutputRejected):
         if of_output:
             raise no_output(head.version, "what was accepted is edited where the event has it: /payload/...")
-        return asked_of(imagined, content_of)
+        again = asked_of(imagined, content_of)
+        if isinstance(asked, AskedOutput) and isinstance(again, AskedOutput):
+            return msgspec.structs.replace(again, recorded_at=asked.recorded_at)
+        return again
     if len(of_output) < len(own):
         return Witnessed(why=AS_EDITED)
     if of_output and not isinstance(asked, AskedOutput):
