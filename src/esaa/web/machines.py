@@ -60,6 +60,7 @@ class Machines:
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="esaa-opens")
         self._opening: dict[str, asyncio.Future[_Opened]] = {}
         self._opened: dict[str, _Opened] = {}
+        self._to_close: list[_Opened] = []
         self._progress: dict[str, tuple[int, int]] = {}
 
     async def ask(self, past: str, question: Callable[[TimeMachine], T], *, is_slow: bool = False) -> T:
@@ -75,8 +76,7 @@ class Machines:
         except (StoreError, sqlite3.Error, OSError) as error:
             # The log's past looks anew at each question; whatever else fails is opened again by the next one.
             if not (kept.is_shared and isinstance(error, StoreError)) and self._opened.get(past) is kept:
-                del self._opened[past]
-                self._opener.submit(kept.close)
+                self._put_away(self._opened.pop(past))
             raise
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Machines:
         self._workers.shutdown(cancel_futures=True)
         self._slow_workers.shutdown(cancel_futures=True)
         self._opener.shutdown(cancel_futures=True)
-        for one in self._opened.values():
+        for one in (*self._opened.values(), *self._to_close):
             one.close()
 
     async def _open(self, past: str, version: Hashable) -> _Opened:
@@ -111,10 +111,18 @@ class Machines:
         del self._opening[past]
         if done.cancelled() or done.exception() is not None:
             return
-        before = self._opened.get(past)
+        if past in self._opened:
+            self._put_away(self._opened.pop(past))
         self._opened[past] = done.result()
-        if before is not None:
-            self._opener.submit(before.close)
+
+    def _put_away(self, one: _Opened) -> None:
+        """Closes it beside the loop, for someone may be asking it still."""
+        self._to_close.append(one)
+        self._workers.submit(self._close_kept)
+
+    def _close_kept(self) -> None:
+        while self._to_close:
+            self._to_close.pop().close()
 
 
 class _Opened:
