@@ -6,15 +6,18 @@ of any length is folded in little memory, and folded on from any place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from esaa.history.log_document import FileOfTask, named_lessons, run_part, verification_part
+from esaa.kernel.by_type import ByType
 from esaa.kernel.canonical import compact
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.evolve import evolve
+from esaa.protocol.fact_base import FactBase
 from esaa.protocol.facts import (
     Fact,
     FileWritten,
@@ -33,7 +36,8 @@ from esaa.protocol.issues import issue_view
 from esaa.protocol.state import Header, Issue, State, Work
 from esaa.protocol.task_table import Task
 
-_ON_TASKS = (TaskClaimed, TaskCompleted, TaskReviewed, TaskAmended, OutputRejected, IssueReported, TaskCreated)
+_Named = tuple[tuple[str, ...], tuple[str, ...]]
+"""The tasks and the issues that an event can change, each once."""
 
 
 class PartChange(NamedTuple):
@@ -97,16 +101,12 @@ class LogFold:
         state, fact = self.state, recorded.fact
         header = state.header
         run, version, status = header.run, header.schema_version, header.verify_status
-        named = named_lessons(header.lessons) if isinstance(fact, ViewMutated | IssueReported) else None
-        task_ids, issue_ids = self._named(fact)
-        if self._ground is not None:
-            self._fetch(self._ground, task_ids, issue_ids)
-        about = self._about(fact)
-        tasks = [(one, state.tasks.get(one)) for one in task_ids]
-        works = [(one, header.work.get(one)) for one in (*task_ids, *about)]
-        issues = [(one, header.issues.get(one)) for one in issue_ids]
-        evolve(state, recorded)
-        changes: list[PartChange] = []
+        named = _NAMED_BY[type(fact)]
+        if named is None:
+            evolve(state, recorded)
+            changes: list[PartChange] = []
+        else:
+            changes = self._advance(recorded, *named(fact))
         # The project's name and the scope come with a run.
         if header.run is not run or header.schema_version != version:
             before, self._run = self._run, run_part(header)
@@ -114,40 +114,43 @@ class LogFold:
                 changes.append(PartChange("run", "", before, self._run))
         if header.verify_status != status:
             changes.append(PartChange("verification", "", {"status": status}, verification_part(header)))
-        for one, task in tasks:
-            if differs(task, now := state.tasks.get(one)):
-                changes.append(PartChange("tasks", one, task, now))
-        for one, issue in issues:
+        return changes
+
+    def _advance(
+        self, recorded: Recorded[Fact], task_ids: tuple[str, ...], issue_ids: tuple[str, ...]
+    ) -> list[PartChange]:
+        """As `advance`, for what an event does to these tasks and issues, to lessons and to files."""
+        state, fact = self.state, recorded.fact
+        header = state.header
+        if self._ground is not None:
+            self._fetch(self._ground, task_ids, issue_ids)
+        is_about_lessons = type(fact) is IssueReported or (type(fact) is ViewMutated and fact.lessons is not UNSET)
+        lessons = named_lessons(header.lessons) if is_about_lessons else {}
+        work_ids = self._about(fact) if isinstance(fact, IssueResolved) else task_ids
+        tasks = [state.tasks.get(one) for one in task_ids]
+        works = [header.work.get(one) for one in work_ids]
+        issues = [header.issues.get(one) for one in issue_ids]
+        evolve(state, recorded)
+        changes: list[PartChange] = []
+        for one, task in zip(task_ids, tasks, strict=True):
+            if (after := state.tasks.get(one)) is not task and differs(task, after):
+                changes.append(PartChange("tasks", one, task, after))
+        for one, issue in zip(issue_ids, issues, strict=True):
             if differs(issue, found := header.issues.get(one)):
-                views = [None if issue is None else issue_view(issue) for issue in (issue, found)]
+                views = [None if side is None else issue_view(side) for side in (issue, found)]
                 changes.append(PartChange("issues", one, *views))
-        if named is not None:
-            changes += _lesson_changes(named, named_lessons(header.lessons))
-        for one, work in works:
-            if differs(work, after := header.work.get(one)):
-                changes.append(PartChange("work", one, work, after))
+        for one, work in zip(work_ids, works, strict=True):
+            if (now := header.work.get(one)) is not work and differs(work, now):
+                changes.append(PartChange("work", one, work, now))
+        if is_about_lessons:
+            changes += _lesson_changes(lessons, named_lessons(header.lessons))
         if isinstance(fact, FileWritten):
             changes += self._written(fact)
         return changes
 
-    def _named(self, fact: Fact) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The tasks and the issues that a fact can change, each once."""
-        if not isinstance(fact, _ON_TASKS):
-            return (), ((fact.issue_id,) if isinstance(fact, IssueResolved) else ())
-        tasks: tuple[str, ...] = () if fact.task_id is None else (fact.task_id,)
-        issues: tuple[str, ...] = ()
-        if isinstance(fact, TaskCreated):
-            if isinstance(fact.supersedes, tuple) and fact.supersedes:
-                tasks = tuple(dict.fromkeys((*tasks, *fact.supersedes)))
-            if isinstance(fact, HotfixCreated) and isinstance(fact.issue_id, str):
-                issues = (fact.issue_id,)
-        elif isinstance(fact, IssueReported):
-            issues = (fact.issue_id,)
-        return tasks, issues
-
-    def _about(self, fact: Fact) -> tuple[str, ...]:
+    def _about(self, fact: IssueResolved) -> tuple[str, ...]:
         """The task whose work a resolved issue sets free."""
-        issue = self.state.header.issues.get(fact.issue_id) if isinstance(fact, IssueResolved) else None
+        issue = self.state.header.issues.get(fact.issue_id)
         if issue is None:
             return ()
         if self._ground is not None:
@@ -202,3 +205,50 @@ def _lesson_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iter
     for name in (*after, *(one for one in before if one not in after)):
         if differs(before.get(name), after.get(name)):
             yield PartChange("lessons", name, before.get(name), after.get(name))
+
+
+def _nothing(_: Fact) -> _Named:
+    return (), ()
+
+
+def _task(fact: TaskClaimed | TaskCompleted | TaskReviewed | TaskAmended) -> _Named:
+    return (fact.task_id,), ()
+
+
+def _created(fact: TaskCreated) -> _Named:
+    return (fact.task_id,) if fact.supersedes is UNSET else tuple(dict.fromkeys((fact.task_id, *fact.supersedes))), ()
+
+
+def _hotfix(fact: HotfixCreated) -> _Named:
+    return _created(fact)[0], (fact.issue_id,) if isinstance(fact.issue_id, str) else ()
+
+
+def _reported(fact: IssueReported) -> _Named:
+    return (fact.task_id,), (fact.issue_id,)
+
+
+def _resolved(fact: IssueResolved) -> _Named:
+    return (), (fact.issue_id,)
+
+
+def _rejected(fact: OutputRejected) -> _Named:
+    return () if fact.task_id is None else (fact.task_id,), ()
+
+
+_NAMED_BY: ByType[Callable[[Any], _Named] | None] = ByType(
+    {
+        TaskClaimed: _task,
+        TaskCompleted: _task,
+        TaskReviewed: _task,
+        TaskAmended: _task,
+        TaskCreated: _created,
+        HotfixCreated: _hotfix,
+        OutputRejected: _rejected,
+        IssueReported: _reported,
+        IssueResolved: _resolved,
+        FileWritten: _nothing,
+        ViewMutated: _nothing,
+        FactBase: None,
+    }
+)
+"""What an event of each type names; nothing is to be compared beside run and verification where it is None."""

@@ -72,12 +72,12 @@ class Store(Protocol):
 class IndexFile:
     """The database of a store, for one choice of what is indexed (`signature`)."""
 
-    def __init__(self, store: Store, signature: str, *, name: str = INDEX, tables: str = _TABLES) -> None:
+    def __init__(self, store: Store, signature: str, *, name: str = INDEX, tables: str | None = None) -> None:
         self.path = store.disposable(name)
         self._staged = store.disposable(f"{name}.new")
         self._store = store
         self._signature = signature
-        self._tables = tables
+        self._tables = _TABLES if tables is None else tables
         self._lock = name.partition(".")[0]
 
     def open(self) -> tuple[sqlite3.Connection, int] | None:

@@ -71,11 +71,9 @@ class EventRows:
             self._texts.append((seq, text_of(recorded, payload)))
         task = task_of(recorded.fact)
         subject = None if task is None else numbers.get((SUBJECT, task)) or self._number(SUBJECT, task, None)
-        key = id_key(recorded.event_id)
+        key = None if recorded.event_id == f"EV-{seq:08d}" else id_key(recorded.event_id)
         ts = self._time[1]
-        self._rows.append(
-            (seq, start, length, ts, name, actor, label, subject, self._cause[1], None if key == seq else key)
-        )
+        self._rows.append((seq, start, length, ts, name, actor, label, subject, self._cause[1], key))
         self.block.append((name, actor, label, ts))
 
     def flush(self) -> None:

@@ -173,7 +173,7 @@ class LogIndex:
                 why = str(error)
         self._connection = self._feeder = None
         raise StoreError(
-            "STORAGE_FAILED", f"No index of {self.log} can be made: {why}.", "Free some space, or ask again."
+            "INDEX_UNAVAILABLE", f"No index of {self.log} can be made: {why}.", "Free some space, or ask again."
         )
 
 

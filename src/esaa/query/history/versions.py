@@ -22,18 +22,17 @@ _LARGE = 1000
 _STEP, _COMPRESSED = b"+"[0], b"z"[0]
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _FIELDS = Task.__struct_fields__
+_PLAIN = frozenset({str, type(None)})
+_astuple = msgspec.structs.astuple
 
 
 def encoded(before: Any, after: Any, steps: int) -> tuple[bytes, int]:
     """A value as bytes, and the number of steps in a row with it. `before` is the value that it follows, or None."""
     if steps < STEPS_MAX and before is not None and isinstance(after, Task | Work):
-        changes: dict[str, Any] = {}
-        for name in after.__struct_fields__:
-            value = getattr(after, name)
-            if differs(getattr(before, name), value):
-                changes[name] = value
+        sides = zip(after.__struct_fields__, _astuple(before), _astuple(after), strict=True)
+        changes = {name: value for name, old, value in sides if value is not old and differs(old, value)}
         if UNSET not in changes.values():
-            return _kept(b"+" + compact(changes)), steps + 1
+            return _kept(b"+" + _json(changes)), steps + 1
     return _kept(compact(after)), 0
 
 
@@ -78,6 +77,13 @@ def issue_from(view: dict[str, Any]) -> Issue:
     """An issue again, from how the read model shows it."""
     flat = {name: value for name, value in view.items() if name not in ("links", "timeline")}
     return Issue(**flat, **view["links"], **view["timeline"])
+
+
+def _json(changes: dict[str, Any]) -> bytes:
+    # Texts and nulls need no second look; anything else may hold a number that is spelt in its own way.
+    if all(type(value) in _PLAIN for value in changes.values()):
+        return msgspec.json.encode(changes)
+    return compact(changes)
 
 
 def _kept(raw: bytes) -> bytes:
