@@ -30,7 +30,13 @@ _PARTS_AT_ONCE = 500
 
 @click.command()
 @click.argument("moments", metavar="[A..B]", required=False)
-@click.option("--path", "pointer", metavar="POINTER", default="", help="Only there and below: /tasks/T-1000.")
+@click.option(
+    "--path",
+    "pointer",
+    metavar="POINTER",
+    default="",
+    help="Only there and below: /tasks/T-1000. With --files: one file.",
+)
 @click.option("--files", is_flag=True, help="The files instead of the state, as a patch that `git apply` takes.")
 @click.option(
     "--against",
@@ -68,7 +74,7 @@ def diff(
         if against is not None:
             _divergence(face, machine, against, by_meaning)
         elif files:
-            _patch(face, machine, since, until)
+            _patch(face, machine, since, until, pointer or None)
         else:
             _changes(face, machine, since, until, pointer, offset, count)
 
@@ -111,9 +117,9 @@ def _changes(
     exit_with(1 if changes else 0)
 
 
-def _patch(face: Face, machine: TimeMachine, since: str, until: str) -> None:
+def _patch(face: Face, machine: TimeMachine, since: str, until: str, path: str | None) -> None:
     first, last = machine.seq(since), machine.seq(until)
-    text = machine.patch(str(first), str(last))
+    text = machine.patch(str(first), str(last), path=path)
     if face.is_json:
         face.data({"past": machine.past.name, "a": first, "b": last, "patch": text})
     else:
