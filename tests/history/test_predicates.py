@@ -112,6 +112,17 @@ def test_what_is_no_expression_is_refused(expression: str) -> None:
     assert caught.value.hint
 
 
+def test_a_function_that_there_is_not_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match=r"there is no function lenght\(\)"):
+        Predicate("run.status == 'x' && lenght(tasks) == `3`")
+
+
+def test_what_cannot_be_asked_is_not_met() -> None:
+    past = claims(1)
+    predicate = Predicate("length(tasks) == `1`")
+    assert [predicate.is_met_at(past, seq) for seq in (0, 1)] == [False, True]
+
+
 def test_a_function_that_gets_what_it_does_not_take_is_told() -> None:
     with pytest.raises(UsageError, match="length"):
         Predicate("length(run)").holds({"run": 3})

@@ -38,8 +38,7 @@ def hits(past: MemoryPast, wanted: Breakpoint) -> list[int]:
             and (not wanted.subjects or one.subject in wanted.subjects)
             and (not wanted.rejections_only or one.is_rejection)
             and (
-                predicate is None
-                or (predicate.holds(past.document(one.seq)) and not predicate.holds_at(past, one.seq - 1))
+                predicate is None or (predicate.is_met_at(past, one.seq) and not predicate.is_met_at(past, one.seq - 1))
             )
             and (
                 wanted.pointer is None
@@ -89,6 +88,24 @@ def test_looking_at_few_states_at_once_finds_the_same(past: MemoryPast, wanted: 
     while (stop := stepper.reverse_continue()).reason != "start":
         back += [stop.seq] if stop.reason == "breakpoint" else []
     assert back == found[::-1]
+
+
+@given(pasts(), st.sampled_from([*(Breakpoint(where=one) for one in WHERE), Breakpoint(pointer="/tasks/T-1")]))
+def test_a_condition_alone_stops_where_it_begins_to_hold(past: MemoryPast, wanted: Breakpoint) -> None:
+    stepper = Stepper(past)
+    stepper.add_breakpoint(wanted)
+    found: list[int] = []
+    while (stop := stepper.continue_()).reason == "breakpoint":
+        found.append(stop.seq)
+    assert found == hits(past, wanted)
+
+
+def test_a_condition_is_met_once_until_it_fails() -> None:
+    stepper = Stepper(claims(6))
+    stepper.add_breakpoint(Breakpoint(where="tasks.\"T-1\".status == 'review'"))
+    stepper.add_breakpoint(Breakpoint(where="length(values(tasks)) == `2`"))
+    assert [(stepper.continue_().seq, stepper.here.breakpoint) for _ in range(3)] == [(3, 1), (4, 2), (6, None)]
+    assert [(stepper.reverse_continue().seq, stepper.here.breakpoint) for _ in range(3)] == [(4, 2), (3, 1), (0, None)]
 
 
 def test_more_events_than_a_page_are_walked_both_ways() -> None:
@@ -159,6 +176,15 @@ def test_watched_values_say_whether_they_changed() -> None:
     for expression in ("/a~x", "a..b"):
         with pytest.raises(UsageError):
             stepper.watch(expression)
+
+
+def test_a_watched_value_that_cannot_be_asked_says_so() -> None:
+    stepper = Stepper(claims(6))
+    (watch,) = stepper.watch("length(tasks)").watches
+    assert watch.value is None
+    assert "length" in watch.fault
+    (watch,) = stepper.step().watches
+    assert (watch.value, watch.is_changed, watch.fault) == (1, True, "")
 
 
 def test_a_past_that_grows_is_walked_on() -> None:

@@ -6,6 +6,7 @@ thousand reads one task.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import UNSET
@@ -44,6 +45,7 @@ class Predicate:
         """Raises `UsageError` for a text that is no JMESPath expression."""
         from jmespath import compile as compiled
         from jmespath.exceptions import JMESPathError
+        from jmespath.functions import Functions
 
         if len(expression) > LENGTH_MAX:
             raise UsageError(
@@ -53,8 +55,12 @@ class Predicate:
         try:
             self._compiled = compiled(expression)
         except (JMESPathError, RecursionError) as error:
-            raise _invalid(expression, error) from error
+            raise _invalid(expression, str(error)) from error
         tree: Any = self._compiled.parsed
+        known: Any = Functions.FUNCTION_TABLE  # a table of the library's own making
+        unknown = next((name for name in _functions(tree) if name not in known), None)
+        if unknown is not None:
+            raise _invalid(expression, f"there is no function {unknown[:_SHOWN]}()")
         found: set[tuple[str, ...]] = set()
         self.reads = frozenset(found) if _gather(tree, found) else None
 
@@ -66,7 +72,7 @@ class Predicate:
         try:
             return self._compiled.search(document)
         except (JMESPathError, RecursionError) as error:
-            raise _invalid(self.expression, error) from error
+            raise _invalid(self.expression, str(error)) from error
 
     def holds(self, document: Any) -> bool:
         """True where the condition holds for a document."""
@@ -79,6 +85,14 @@ class Predicate:
     def holds_at(self, past: Past, seq: int) -> bool:
         """True where the condition holds after an event."""
         return is_truth(self.value_at(past, seq))
+
+    def is_met_at(self, past: Past, seq: int) -> bool:
+        """True where the condition holds after an event; False too where it cannot be asked, such as for the length of
+        a list that is not there yet."""
+        try:
+            return self.holds_at(past, seq)
+        except UsageError:
+            return False
 
     def seen_parts(self, past: Past, seq: int) -> tuple[str, ...] | None:
         """Pointers into the parts that alone decide over its value; None where it sees more than single parts."""
@@ -137,6 +151,15 @@ def _gather(node: dict[str, Any], found: set[tuple[str, ...]]) -> bool:
     return False
 
 
-def _invalid(expression: str, error: Exception) -> UsageError:
-    text = " ".join(str(error).split())[:200] or type(error).__name__
+def _functions(node: Any) -> Iterator[str]:
+    """The names of the functions that an expression calls."""
+    if isinstance(node, dict):
+        if node["type"] == "function_expression":
+            yield node["value"]
+        for child in node["children"]:
+            yield from _functions(child)
+
+
+def _invalid(expression: str, why: str) -> UsageError:
+    text = " ".join(why.split())[:200].rstrip(".")
     return UsageError("EXPRESSION_INVALID", f"{expression[:_SHOWN]!r}: {text}.", _FORMS, expression=expression)

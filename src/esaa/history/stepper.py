@@ -30,7 +30,7 @@ _PAGE = 100
 class Breakpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where to stop: at an event that meets all that is said here; several names (actors, subjects) mean any of them.
 
-    - `where`: JMESPath; it stops at an event after which this holds, where it did not before.
+    - `where`: JMESPath; it stops at an event after which this holds, where it did not before (or could not be asked).
     - `pointer`: it stops at an event that changed the value there.
     """
 
@@ -43,11 +43,15 @@ class Breakpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """A watched value; None where there is none. `is_changed`: since the stop before it was another one."""
+    """A watched value; None where there is none. `is_changed`: since the stop before it was another one.
+
+    `fault` says why the expression cannot be asked at this moment; empty where it can.
+    """
 
     expression: str
     value: Any
     is_changed: bool
+    fault: str = ""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +215,7 @@ class Stepper:
         predicate = ready.predicate
         if predicate is None:
             return True
-        return predicate.holds_at(self._past, seq) and not predicate.holds_at(self._past, seq - 1)
+        return predicate.is_met_at(self._past, seq) and not predicate.is_met_at(self._past, seq - 1)
 
     def _arrive(self, seq: int, reason: Reason, number: int | None) -> Stop:
         before = {one.expression: one.value for one in self.here.watches}
@@ -222,16 +226,20 @@ class Stepper:
     def _stop(self, reason: Reason, number: int | None, before: dict[str, Any]) -> Stop:
         watches: list[Watch] = []
         for expression, predicate in self._watches.items():
-            found = (
-                value_in(self._past, self._seq, expression)
-                if predicate is None
-                else predicate.value_at(self._past, self._seq)
-            )
-            value = None if found is UNSET else found
+            value, fault = self._watched(expression, predicate)
             is_changed = expression in before and not same(before[expression], value)
-            watches.append(Watch(expression=expression, value=value, is_changed=is_changed))
+            watches.append(Watch(expression=expression, value=value, is_changed=is_changed, fault=fault))
         entry = self._past.entry(self._seq) if self._seq else None
         return Stop(seq=self._seq, entry=entry, reason=reason, breakpoint=number, watches=tuple(watches))
+
+    def _watched(self, expression: str, predicate: Predicate | None) -> tuple[Any, str]:
+        if predicate is None:
+            value = value_in(self._past, self._seq, expression)
+            return (None if value is UNSET else value), ""
+        try:
+            return predicate.value_at(self._past, self._seq), ""
+        except UsageError as error:
+            return None, error.message
 
     def _subject(self) -> str | None:
         return self.here.entry.subject if self.here.entry is not None else None
