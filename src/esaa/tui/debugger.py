@@ -359,7 +359,10 @@ class Debugger(App[None]):
             was = self._before.get(watch.expression, UNSET)
             is_changed = was is not UNSET and not same(was, watch.value)
             row = Text(one_line(watch.expression), style=tones["quiet"], no_wrap=True, overflow="ellipsis")
-            row.append("  ").append(brief(watch.value), style=tones["warning" if is_changed else "foreground"])
+            if watch.fault:
+                row.append("  ").append(one_line(watch.fault), style=tones["error"])
+            else:
+                row.append("  ").append(brief(watch.value), style=tones["warning" if is_changed else "foreground"])
             watches.append(row.append(f"  was {brief(was)}") if is_changed else row)
         self.query_one("#watches", StopList).show(watches)
 
