@@ -315,6 +315,9 @@ export interface Outcome {
 
 export interface WhatIfView extends Answer {
   is_hypothetical: boolean;
+  total: number;
+  offset: number;
+  changes_total: number;
   outcomes: Outcome[];
   first_divergence: number | null;
   changes: Change[];

@@ -79,8 +79,17 @@ class Moment {
     }
   }
 
+  /**
+   * A tab in the background does not listen: a browser keeps few connections to one server, and each listener holds one.
+   * In sight again, it takes up where it left off.
+   */
+  attend(isInSight: boolean): void {
+    if (!isInSight) this.close();
+    else if (this.#past !== null && this.meta !== null) this.#follow(this.#past);
+  }
+
   #follow(past: string): void {
-    if (isInlined || this.#events !== null) return;
+    if (isInlined || this.#events !== null || document.visibilityState === "hidden") return;
     const events = new EventSource(addressOfQuestion(`/${encodeURIComponent(past)}/tail`, { since: this.head }));
     this.#events = events;
     const onEntry = (event: MessageEvent<string>): void => this.#grow(Number(event.lastEventId));
@@ -152,3 +161,7 @@ class Moment {
 }
 
 export const moment = new Moment();
+
+document.addEventListener("visibilitychange", () => moment.attend(document.visibilityState === "visible"));
+addEventListener("pagehide", () => moment.attend(false));
+addEventListener("pageshow", () => moment.attend(true));

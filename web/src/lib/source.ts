@@ -1,6 +1,6 @@
 /** Where answers come from: the server, or the data that an exported file carries. */
 
-import { inlinedAnswer } from "./inlined.ts";
+import { FilePast, NotInFile, type Inlined } from "./inlined.ts";
 
 /** What went wrong, as the server says it: what, and what to do. */
 export class Failure extends Error {
@@ -25,7 +25,7 @@ const element = document.getElementById("esaa-data");
 /** True in an exported file: everything is in it, and nothing can be asked of anyone. */
 export const isInlined = element !== null;
 
-const inlined: unknown = element === null ? null : JSON.parse(element.textContent ?? "null");
+const inlined = element === null ? null : new FilePast(JSON.parse(element.textContent ?? "null") as Inlined);
 
 export type Params = Record<string, string | number | null | undefined>;
 
@@ -41,7 +41,14 @@ export function addressOfQuestion(path: string, params: Params = {}): string {
 
 /** Asks one question. Throws `Failure`; an aborted request throws the browser's `AbortError`. */
 export async function ask<T>(address: string, signal?: AbortSignal): Promise<T> {
-  if (isInlined) return inlinedAnswer(inlined, address) as T;
+  if (inlined !== null) {
+    try {
+      return inlined.answer(address) as T;
+    } catch (error) {
+      if (error instanceof NotInFile) throw new Failure("NOT_IN_FILE", error.message, error.hint, 404);
+      throw error;
+    }
+  }
   return send<T>("GET", address, undefined, signal);
 }
 
