@@ -231,6 +231,6 @@ def _width_of(span: LaneSpan) -> float:
     return span.to - span.from_
 
 
-def _place(span: LaneSpan) -> tuple[float, int]:
+def _place(span: LaneSpan) -> tuple[float, float]:
     # Of two that begin together the wider one comes first: what is drawn later lies above.
     return span.from_, -span.to

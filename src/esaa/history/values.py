@@ -21,13 +21,14 @@ def value_in(past: Past, seq: int, pointer: str) -> Any:
     names = parse_pointer(pointer)
     if not names:
         return past.document(seq)
-    part = past.part(seq, pointer_of(names[:1]))
+    member, below = names[0], names[1:]
+    part = past.part(seq, pointer_of((member,)))
     if part is not UNSET:
-        return value_at(part, names[1:])
-    if len(names) > 1:
+        return value_at(part, below)
+    if below:
         part = past.part(seq, pointer_of(names[:2]))
-        return UNSET if part is UNSET else value_at(part, names[2:])
-    members = dict(past.parts(seq, names[0]))
+        return UNSET if part is UNSET else value_at(part, below[1:])
+    members = dict(past.parts(seq, member))
     # A member without any parts is there, and empty, or is not there: only the document knows.
     return members or value_at(past.document(seq), names)
 
