@@ -30,6 +30,17 @@ from esaa.protocol.wire import action_of
 Was = Literal["accepted", "rejected", "absent"]
 Is = Literal["accepted", "rejected", "dropped", "not_judged"]
 
+_COUNTED = (
+    "decisions",
+    "accepted",
+    "rejected",
+    "not_judged",
+    "dropped",
+    "edited",
+    "inserted",
+    "newly_accepted",
+    "newly_rejected",
+)
 OTHER_RULES = "the rules of today do not decide it as the log says"
 OUTSIDE = "it hung on more than the log has: files on the disk, a merge, a command's outcome, a signature"
 AS_EDITED = "it stands as it was edited"
@@ -92,7 +103,7 @@ class Imagined:
         self.actual = actual
         self.other = other
         self.outcomes: list[Outcome] = []
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter(dict.fromkeys(_COUNTED, 0))
         self.not_judged: Counter[str] = Counter()
         self.first_divergence: int | None = None
 

@@ -158,9 +158,11 @@ class TimeMachine:
         """How runs, agents and tasks do, up to a moment; so many tasks, the slowest first."""
         return metrics_view(self.past, self.sources, self.seq(at), _bounded(count))
 
-    def rejections(self, at: str = HEAD, *, offset: int = 0, count: int = 100) -> RejectionsView:
+    def rejections(self, at: str = HEAD, *, first: str = "1", offset: int = 0, count: int = 100) -> RejectionsView:
         """What was refused: what was asked, which rule refused it, what came next."""
-        return rejections_view(self.past, self.sources, self.seq(at), **_page(offset, count))
+        last, page = self.seq(at), _page(offset, count)
+        begin = 1 if first == "1" else max(self.seq(first), 1)
+        return rejections_view(self.past, self.sources, last, first=begin, **page)
 
     def what_if(
         self,

@@ -62,15 +62,16 @@ class RejectionsView(Answer, frozen=True, kw_only=True):
     rejections: tuple[RejectionView, ...]
 
 
-def rejections_view(past: Past, sources: Sources, seq: int, *, offset: int = 0, count: int = 100) -> RejectionsView:
-    """What was refused up to an event."""
-    page = past.find(EntryFilter(rejections_only=True, last=seq), offset=offset, count=count)
-    until = () if seq == past.head() else (f"..{seq}",)
-    words = ("log", *until, "--rejections") if past.kind == "log" else ("query", "--type", "OutputRejected")
+def rejections_view(
+    past: Past, sources: Sources, seq: int, *, first: int = 1, offset: int = 0, count: int = 100
+) -> RejectionsView:
+    """What was refused from an event on, up to another one."""
+    page = past.find(EntryFilter(rejections_only=True, first=first, last=seq), offset=offset, count=count)
+    moments = () if first == 1 and seq == past.head() else (f"{first}..{seq}",)
     return RejectionsView(
         past=past.name,
         at=seq,
-        cli=command(past, *words),
+        cli=command(past, "rejections", *moments),
         total=page.total,
         offset=offset,
         rejections=tuple(_view(past, sources, entry, seq) for entry in page.entries),
@@ -105,18 +106,21 @@ def _view(past: Past, sources: Sources, entry: Entry, last: int) -> RejectionVie
 
 def _output(fact: dict[str, Any], sources: Sources) -> tuple[Any, int | None, str]:
     """The kept output as it is shown, its size, and a note where there is something to say about it."""
-    digest = _text(fact, "output_sha256")
-    if not digest:
-        return None, None, "no output came" if fact.get("result_sha256") == "" else "the output was not kept"
+    sent = _text(fact, "result_sha256")
+    if fact.get("result_sha256") == "":
+        return None, None, "no output came"
+    # The trail names the digest of what was sent alone: where no secret was in it, it lies under just that.
+    is_told = bool(_text(fact, "output_sha256"))
+    digest = _text(fact, "output_sha256") or sent
     try:
         kept = sources.content_of(digest)
     except StoreError as error:
         return None, None, error.message
     if kept is None:
-        return None, None, "the kept output was deleted"
+        return None, None, "the kept output was deleted" if is_told else "the output was not kept"
     if len(kept) > SHOWN_BYTES_MAX:
         return None, len(kept), f"it has {len(kept)} bytes and lies in .roadmap/blobs/{digest[:2]}/{digest}"
-    note = "secrets were taken out of it" if digest != _text(fact, "result_sha256") else ""
+    note = "secrets were taken out of it" if digest != sent else ""
     try:
         return loads_strict(kept), len(kept), note
     except NotStrict:

@@ -39,7 +39,8 @@ from esaa.trail.wire import TrailVocabulary
 EDITS_MAX = 1000
 _LOG, _TRAIL = ProtocolVocabulary(), TrailVocabulary()
 _TYPES = EventTypes()
-_INSERT = re.compile(r"(.+)@((?:@\{[^@]*\}|[^@])+)", re.DOTALL)
+_INSERT = re.compile(r"(.+?)@(@\{[^@]*\}|[^@{][^@]*)", re.DOTALL)
+"""A file may have an `@` in its name, and `@{2h}` is a moment."""
 _NO_RULES = "A stream of the trail has no rules: the changed events are folded again, and nothing is decided anew."
 _CUT = " Its first events were deleted: both folds begin with event #{first}."
 
