@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from esaa.history.changes import Change, same
 from esaa.history.divergence import first_divergence, model_divergence
+from esaa.history.entries import Entry
 from tests.history.memory_past import MemoryPast, claims, entry, past_of
 from tests.history.values import pasts
 
@@ -40,6 +44,46 @@ def test_pasts_part_at_the_first_line_that_differs(ours: MemoryPast, theirs: Mem
         assert found.first.seq == first + 1
         assert (found.first.ours is None) == (first >= len(mine))
         assert (found.first.theirs is None) == (first >= len(other))
+
+
+class Looked(MemoryPast):
+    """A past that counts how many entries are read."""
+
+    entries_read = 0
+
+    def entries(self, first: int, last: int) -> Iterator[Entry]:
+        for one in super().entries(first, last):
+            self.entries_read += 1
+            yield one
+
+
+def chained(length: int, fork: int | None = None) -> Looked:
+    """A past whose lines name the hash of the one before; from `fork` on it is another one."""
+    past = Looked()
+    before = ""
+    for seq in range(1, length + 1):
+        act = "other" if seq == fork else "claim"
+        line = msgspec.json.encode({"seq": seq, "act": act, "prev_hash": before or None})
+        before = sha256(line).hexdigest()
+        past.append(entry(seq, leaf_hash=before), {"n": seq}, line)
+    return past
+
+
+@pytest.mark.parametrize(("length", "fork"), [(400, None), (300, 300), (300, 1), (300, 2), (300, 177), (0, None)])
+def test_chained_lines_are_not_all_read(length: int, fork: int | None) -> None:
+    ours, theirs = chained(300), chained(length, fork)
+    found = first_divergence(ours, theirs)
+    assert found.same_until == (min(length, 300) if fork is None else fork - 1)
+    assert ours.entries_read <= 2
+    assert theirs.entries_read <= 2
+
+
+def test_lines_that_are_no_json_are_not_chained() -> None:
+    past = Looked()
+    past.append(entry(1), {}, b"\xff")
+    past.append(entry(2), {}, b"[]")
+    assert first_divergence(past, past).same_until == 2
+    assert past.entries_read == 4
 
 
 @given(pasts())

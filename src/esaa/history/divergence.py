@@ -52,8 +52,8 @@ def first_divergence(ours: Past, theirs: Past, likeness: Likeness = "lines") -> 
     By `meaning`, two events are alike that have the same name, actor and subject, and after which the same values
     have become the same; a time for another time makes no difference.
     """
-    seq = 0
-    for mine, other in zip_longest(ours.entries(1, ours.head()), theirs.entries(1, theirs.head())):
+    seq = _surely_same(ours, theirs) if likeness == "lines" else 0
+    for mine, other in zip_longest(ours.entries(seq + 1, ours.head()), theirs.entries(seq + 1, theirs.head())):
         seq += 1
         if mine is None or other is None or not _alike(ours, theirs, mine, other, likeness):
             changes = _differences(ours, theirs, seq, mine, other)
@@ -88,6 +88,38 @@ def model_divergence(past: Past, model: Mapping[str, Any], at: int) -> Divergenc
         seq=seq, ours=past.entry(seq) if seq else None, theirs=None, changes=tuple(changes[:CHANGES_MAX])
     )
     return Divergence(same_until=until, first=first)
+
+
+class _Chained(msgspec.Struct):
+    """What a line that is chained says of the line before it."""
+
+    prev_hash: str | None = None
+
+
+_CHAINED = msgspec.json.Decoder(_Chained)
+
+
+def _surely_same(ours: Past, theirs: Past) -> int:
+    """A seq up to which both have the same lines, found in a few looks where the lines are chained; else 0.
+
+    Two equal lines that name the line before them by its hash have the same history.
+    """
+    same_until, differs_at = 0, min(ours.head(), theirs.head()) + 1
+    while differs_at - same_until > 1:
+        middle = (same_until + differs_at) // 2
+        line = ours.line(middle)
+        if line == theirs.line(middle) and _is_chained(line):
+            same_until = middle
+        else:
+            differs_at = middle
+    return same_until
+
+
+def _is_chained(line: bytes) -> bool:
+    try:
+        return bool(_CHAINED.decode(line).prev_hash)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def _alike(ours: Past, theirs: Past, mine: Entry, other: Entry, likeness: Likeness) -> bool:

@@ -95,8 +95,8 @@ def lanes(entries: Iterable[Entry], *, kind: Kind, axis: AxisName = "wall", widt
     times = list(running_seconds(one.ts for one in seen))
     activities = (_of_log if kind == "log" else _of_stream)(seen, times)
     # What is still open would fill all time up to the end: it does not make a time busy.
-    stretches = [Stretch(one.start, one.end) for one in activities if one.kind != "open"]
-    stretches += [Stretch(one, one) for one in times]
+    stretches = [Stretch(one.start, one.end) for one in activities if one.kind != "open" and one.end > one.start]
+    stretches += [Stretch(one, one) for one in dict.fromkeys(times)]
     ruler = Axis(axis, first, last, stretches, width)
     by_actor: dict[str, list[_Activity]] = defaultdict(list)
     for one in activities:
