@@ -19,9 +19,9 @@ from esaa.runtime.history.machine import HEAD, TimeMachine
 from esaa.runtime.history.sources import Sources
 from esaa.runtime.history.views import EventsView, Meta, StateView, VerifyView
 from esaa.web.app import Setting, make_app
+from esaa.web.built_page import BuiltPage
 from esaa.web.guard import Hosts
 from esaa.web.machines import OpenMachine
-from esaa.web.page import Page
 from tests.history.memory_past import claims
 from tests.workspaces import MORNING
 
@@ -123,7 +123,7 @@ def client(
         cookie=f"esaa_token_{PORT}",
         allows_actions=allows_actions,
         clock=ManualClock(MORNING),
-        page=Page(root / "no-page" if page is None else page),
+        page=BuiltPage(root / "no-page" if page is None else page),
     )
     with TestClient(make_app(setting), base_url=HERE, follow_redirects=False) as found:
         if is_signed_in:

@@ -28,11 +28,12 @@ from esaa.version import __version__
 from esaa.web import openapi
 from esaa.web.actions import Actions
 from esaa.web.answers import answer_to, json_answer
+from esaa.web.built_page import BuiltPage
 from esaa.web.faults import on_bug, on_esaa_error, on_http_exception, on_os_error
 from esaa.web.guard import Guard, Hosts
 from esaa.web.machines import Machines, OpenMachine
 from esaa.web.note_routes import NoteRoutes
-from esaa.web.page import Page
+from esaa.web.page import PageRoutes
 from esaa.web.questions import BY_SCREEN, QUESTIONS
 from esaa.web.served import LOG, Served, ServerView
 from esaa.web.tail import Tail
@@ -52,7 +53,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     allows_actions: bool = False
     is_closing: Callable[[], bool] = lambda: False
     clock: Clock = msgspec.field(default_factory=SystemClock)
-    page: Page = msgspec.field(default_factory=Page)
+    page: BuiltPage = msgspec.field(default_factory=BuiltPage)
 
 
 def make_app(setting: Setting) -> ASGIApp:
@@ -63,6 +64,7 @@ def make_app(setting: Setting) -> ASGIApp:
     notes = NoteRoutes(NoteStore(setting.root / ROADMAP, Disk()), machines, setting.clock)
     tail = Tail(machines, served.change_of, setting.is_closing)
     actions = Actions(setting.root, is_allowed=setting.allows_actions)
+    page = PageRoutes(setting.page)
     described = openapi.document()
 
     async def index(_request: Request) -> Response:
@@ -107,7 +109,7 @@ def make_app(setting: Setting) -> ASGIApp:
                 check_stream(_past(request))
             except UsageError:
                 raise HTTPException(404) from None  # what is no past has no page either
-        return await setting.page.shell(request)
+        return await page.shell(request)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -116,14 +118,14 @@ def make_app(setting: Setting) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            Route("/", setting.page.shell),
+            Route("/", page.shell),
             Route("/index.json", index),
             Route("/server.json", server),
             Route("/openapi.json", document),
             Route("/notes.json", notes.all),
             Route("/approvals.json", actions.waiting),
             Route("/actions/{action}.json", actions.act, methods=["POST"]),
-            Route("/assets/{name}", setting.page.asset),
+            Route("/assets/{name}", page.asset),
             Route("/{past}.json", meta),
             Route("/{past}/tail", listen),
             Route("/{past}/notes.json", notes_of),

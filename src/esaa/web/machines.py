@@ -141,9 +141,7 @@ class _Opened:
 
     def close(self) -> None:
         """Lets go of what the past holds open. Who asks it at this moment makes it open that again."""
-        close = getattr(self._machine.past, "close", None)
-        if close is not None:
-            close()
+        self._machine.close()
 
     @contextmanager
     def _turn(self) -> Generator[None, None, None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from esaa.errors import UsageError
+from esaa.web.built_page import BuiltPage
 
 if TYPE_CHECKING:
     from esaa.web.machines import OpenMachine
@@ -49,7 +50,6 @@ class WebServer:
 
             from esaa.web.app import Setting, make_app
             from esaa.web.guard import Hosts
-            from esaa.web.page import Page
         except ModuleNotFoundError as error:
             raise UsageError("EXTRA_MISSING", _MISSING, _INSTALL) from error
         if token is not None and (len(token) < TOKEN_CHARS_MIN or not token.isascii() or not token.isprintable()):
@@ -60,7 +60,7 @@ class WebServer:
         key = token or secrets.token_urlsafe(24)
         shown = f"[{host}]" if ":" in host else host
         self.address = Address(host=host, port=bound, url=f"http://{shown}:{bound}/?token={key}", token=key)
-        page = Page()
+        page = BuiltPage()
         self.page_fault = page.fault()
         setting = Setting(
             root=root,
