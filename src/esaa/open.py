@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -27,6 +28,7 @@ from esaa.stores.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
     from esaa.agents.sandbox.enclosure import Enclosure
+    from esaa.history.divergence import Likeness
     from esaa.query.history.feed import Indexed
     from esaa.runtime.history.machine import TimeMachine
     from esaa.runtime.history.views import DivergenceView, Overview
@@ -294,16 +296,31 @@ def open_divergence(machine: TimeMachine, against: Path, *, by_meaning: bool = F
 
     Raises `NotFound`, and `UsageError` for what is none of them.
     """
-    from esaa.query.history.opening import open_log_past
-
     if against.suffix == ".json":
         return machine.model_divergence(against.read_bytes(), where=str(against))
+    likeness: Likeness = "meaning" if by_meaning else "lines"
+    if machine.past.kind == "trail":
+        from esaa.runtime.history.stream_past import StreamPast
+
+        other = StreamPast(open_trail(against), machine.past.name)
+        return machine.divergence(other, likeness=likeness, where=str(against))
+    from esaa.query.history.opening import open_log_past
+
     log = find_log(against) if against.is_dir() else against
-    other = open_log_past(log)
-    try:
-        return machine.divergence(other, likeness="meaning" if by_meaning else "lines", where=str(against))
-    finally:
-        other.close()
+    with TemporaryDirectory(prefix="esaa-against-") as folder:
+        if log.resolve().parent.name != ROADMAP:
+            # Beside a log that lies alone nothing is left behind.
+            link = Path(folder) / LOG_NAME
+            link.symlink_to(log.resolve())
+            log = link
+        past = open_log_past(log)
+        try:
+            found = machine.divergence(past, likeness=likeness, where=str(against))
+            if past.damage is not None and (found.first is None or found.first.theirs is None):
+                raise past.damage
+            return found
+        finally:
+            past.close()
 
 
 def open_feed(

@@ -45,6 +45,8 @@ def opened(face: Face, issue: str | None) -> Generator[TimeMachine, None, None]:
 
     with _indexing(face) as told:
         machine = open_machine(face.find_root(), past_named(face, issue), told, say=face.warn)
+    if machine.damage is not None:
+        face.warn(f"{machine.damage} What lies before is answered for.")
     try:
         yield machine
     finally:

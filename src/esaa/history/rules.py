@@ -158,7 +158,8 @@ def _boundary_text(fact: _Act, files: Sequence[str], rules: Governance | None, t
     outside = [path for path in files if boundary.refusal(path) is not None]
     if outside:
         return f"{named}: allowed then. Under the contracts in force now, {outside[0]} would be outside."
-    return f"{named}: inside {', '.join(boundary.scope or boundary.allow)}, and not in {', '.join(dict.fromkeys(boundary.deny))}."
+    inside, denied = (", ".join(dict.fromkeys(one)) for one in (boundary.scope or boundary.allow, boundary.deny))
+    return f"{named}: inside {inside}, and not in {denied}."
 
 
 def _immutability_text(fact: _Act, task: Task | None) -> str:

@@ -60,7 +60,7 @@ def _prepare(folder: Path, disk: Disk | None) -> None:
         return
     if not stat.S_ISDIR(status.st_mode):
         raise UsageError("FOLDER_INVALID", f"{folder} is no folder.", "Name a new or an empty folder.")
-    if any(os.scandir(folder)):
+    if os.listdir(folder):
         raise UsageError(
             "FOLDER_NOT_EMPTY", f"{folder} is not empty, and nothing in it is overwritten.", "Name a new folder."
         )

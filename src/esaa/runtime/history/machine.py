@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from esaa.audit.run_metrics import RunMetrics
-from esaa.errors import UsageError
+from esaa.errors import EsaaError, UsageError
 from esaa.history.axes import AxisName
 from esaa.history.bisect import Verdict
 from esaa.history.divergence import Likeness
@@ -73,6 +73,12 @@ class TimeMachine:
         close = getattr(self.past, "close", None)
         if close is not None:
             close()
+
+    @property
+    def damage(self) -> EsaaError | None:
+        """What is wrong with the log behind the last event that can be asked for, where something is."""
+        found = getattr(self.past, "damage", None)
+        return found if isinstance(found, EsaaError) else None
 
     def seq(self, ref: str) -> int:
         """The seq of the last event at a moment; 0 is the moment before the first one."""
