@@ -6,14 +6,17 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 _PIECE = 4096
+_ONE = ord("1")
 
 
 def bits_of(numbers: Iterable[int], size: int) -> int:
     """The set of these numbers, all of them below `size`."""
-    bits = bytearray((size >> 3) + 1)
+    digits = bytearray(b"0") * size
     for number in numbers:
-        bits[number >> 3] |= 1 << (number & 7)
-    return int.from_bytes(bits, "little")
+        digits[number] = _ONE
+    digits.reverse()
+    # Read as one binary number: that is quicker than to set bit after bit.
+    return int(digits, 2) if size else 0
 
 
 def packed(bits: int) -> bytes:

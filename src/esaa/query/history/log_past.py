@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -162,10 +163,18 @@ class LogPast:
 
     def changed_parts(self, after: int, until: int) -> Iterator[str]:
         """The pointers of the parts that events after `after` up to `until` changed, in the order of first change."""
-        at = 0
-        while page := self.changed_page(after, until, at, _AT_ONCE):
-            yield from page
-            at += len(page)
+        with self._asking():
+            parts = self._parts
+            numbers = parts.standings.changed(*self._range(after, until))
+        while True:
+            with self._lock:
+                try:
+                    page = parts.names_of(list(islice(numbers, _AT_ONCE)))
+                except sqlite3.ProgrammingError as error:
+                    raise self._moved("the log was replaced while it was compared") from error
+            if not page:
+                return
+            yield from map(pointer_of, page)
 
     def changed_page(self, after: int, until: int, offset: int, count: int) -> list[str]:
         """So many of the pointers of `changed_parts`, from the one of this rank on."""
@@ -230,6 +239,11 @@ class LogPast:
             )
         return seq
 
+    def _moved(self, what: str) -> StoreError:
+        return StoreError(
+            "LOG_UNREADABLE", f"Log {self._index.log} was changed: {what}.", "`esaa verify` says what is wrong with it."
+        )
+
     def _range(self, after: int, until: int) -> tuple[int, int]:
         return max(after, 0), max(min(until, self._index.head), 0)
 
@@ -245,11 +259,7 @@ class LogPast:
             with self._asking():
                 found = self._at(self._places.places([self._known(seq)]))
         if found is None:
-            raise StoreError(
-                "LOG_UNREADABLE",
-                f"Event #{seq} of {self._index.log} is not where it was: the log was changed.",
-                "`esaa verify` says what is wrong with it.",
-            )
+            raise self._moved(f"event #{seq} is not where it was")
         return found[0]
 
     def _entries(self, seqs: Sequence[int]) -> Iterator[Entry]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from esaa.history.log_document import MEMBERS
 from esaa.query.history.bits import bits_of, packed, unpacked
@@ -12,6 +12,8 @@ from esaa.query.history.part_rows import GONE, Move
 from esaa.query.history.schema import BLOCK, GROUP, MEMBER_BITS, NUMBER_OF, parts_of, place_of
 
 _MOVES = "SELECT seq, part, grp FROM versions INDEXED BY versions_seq WHERE seq BETWEEN ? AND ? ORDER BY seq, part"
+
+_COUNTS_KEPT = 64
 
 
 class Standing:
@@ -57,18 +59,12 @@ class Sealer:
         )
 
 
-class PartOfBlock(NamedTuple):
-    """A part that an event was the first to change."""
-
-    seq: int
-    part: int
-
-
 class Standings:
     """Answers from the blocks of an index. `members` of groups are those of `groups_by_number`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._counts: OrderedDict[tuple[int, int], dict[str, int]] = OrderedDict()
 
     def groups_at(self, seq: int, member: str) -> dict[int, int]:
         """The places of the parts in each group of a member after an event."""
@@ -87,10 +83,17 @@ class Standings:
 
     def count_changed(self, after: int, until: int) -> dict[str, int]:
         """How many parts of each member events after `after` up to `until` changed."""
-        seen: dict[int, int] = {}
-        for _, fresh in self._steps(after, until, seen):
-            del fresh
-        return {member: seen.get(number, 0).bit_count() for number, member in enumerate(MEMBERS)}
+        counts = self._counts.get((after, until))
+        if counts is None:
+            seen: dict[int, int] = {}
+            for _ in self._steps(after, until, seen):
+                """`seen` grows."""
+            counts = {member: seen.get(number, 0).bit_count() for number, member in enumerate(MEMBERS)}
+            # Who turns the pages of a difference asks again and again how long it is.
+            self._counts[after, until] = counts
+            while len(self._counts) > _COUNTS_KEPT:
+                self._counts.popitem(last=False)
+        return dict(counts)
 
     def changed(self, after: int, until: int, offset: int = 0) -> Iterator[int]:
         """The numbers of the parts that changed, in the order of first change, from the one of this rank on."""
