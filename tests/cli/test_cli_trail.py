@@ -201,6 +201,7 @@ def test_time_travel_shows_state_and_surroundings(story: Workbench) -> None:
         (("state", "--issue", KEY, "--at", "sometime"), 2, "REF_INVALID"),
         (("state", "--issue", KEY, "--at", "#99"), 7, "EVENT_NOT_FOUND"),
         (("state", "--issue", KEY, "--select", "a["), 2, "EXPRESSION_INVALID"),
+        (("state", "--issue", KEY, "--select", "keys(@)[::0]"), 2, "EXPRESSION_INVALID"),
         (("time-travel", KEY, "14:00"), 2, "TIMESTAMP_INVALID"),
         (("time-travel", "../x", "2026-02-01T12:00:00Z"), 2, "ISSUE_KEY_INVALID"),
         (("snapshot", "create", "--issue", "ABC-1"), 7, "ISSUE_NOT_FOUND"),

@@ -123,6 +123,25 @@ def test_what_cannot_be_asked_is_not_met() -> None:
     assert [predicate.is_met_at(past, seq) for seq in (0, 1)] == [False, True]
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "list[::0]",
+        "max_by(mixed, &@)",
+        "list[0] > text",
+        "ceil(`1e400`)",
+        "ceil(to_number('nan'))",
+        "merge(run, list)",
+        "contains(text, list[0])",
+    ],
+)
+def test_what_the_library_overlooks_is_told_too(expression: str) -> None:
+    document = {"list": [1, 2], "mixed": [1, "a"], "text": "abc", "run": {}}
+    with pytest.raises(UsageError) as caught:
+        Predicate(expression).value(document)
+    assert caught.value.code == "EXPRESSION_INVALID"
+
+
 def test_a_function_that_gets_what_it_does_not_take_is_told() -> None:
     with pytest.raises(UsageError, match="length"):
         Predicate("length(run)").holds({"run": 3})

@@ -67,11 +67,10 @@ class Predicate:
     def value(self, document: Any) -> Any:
         """What the expression gives for a document; null where it names nothing. Raises `UsageError` where it fails,
         such as a function that is given what it does not take."""
-        from jmespath.exceptions import JMESPathError
-
         try:
             return self._compiled.search(document)
-        except (JMESPathError, RecursionError) as error:
+        except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            # The library's own errors are among them, and what it overlooks: a step of 0, a text beside a number.
             raise _invalid(self.expression, str(error)) from error
 
     def holds(self, document: Any) -> bool:

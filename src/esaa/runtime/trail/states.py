@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from esaa.errors import NotFound, StoreError, UsageError
+from esaa.history.predicates import Predicate
 from esaa.kernel.chain import leaf_hash
 from esaa.runtime.trail.trail import Trail
 from esaa.stores.trail import Located
@@ -289,16 +290,7 @@ class TrailStates:
 
 def select(value: Any, expression: str) -> Any:
     """The part of a JSON value that a JMESPath expression names. Raises `UsageError` for an expression that is none."""
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return jmespath.search(expression, value)
-    except JMESPathError as error:
-        text = " ".join(str(error).split())[:200]
-        raise UsageError(
-            "EXPRESSION_INVALID", f"{expression[:80]!r}: {text}.", "Write JMESPath: tasks.*.status"
-        ) from error
+    return Predicate(expression).value(value)
 
 
 def check_stream(stream: str) -> None:
