@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
 PATIENCE_MS = 40_000
 """Tests share their machine: a page that is late is not wrong."""
@@ -78,7 +78,7 @@ class Reader:
         self.may_complain = ""
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        self.page.on("dialog", lambda dialog: (self.complaints.append("a dialog"), dialog.dismiss()))
+        self.page.on("dialog", self._interrupted)
         self.page.on("request", self._requested)
         self.page.goto(served.url)
 
@@ -125,8 +125,14 @@ class Reader:
         assert self.elsewhere == [], "a request left the machine"
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not (self.may_complain and re.search(self.may_complain, message.text)):
+        if message.type in ("error", "warning") and not (
+            self.may_complain and re.search(self.may_complain, message.text)
+        ):
             self.complaints.append(f"{message.type}: {message.text}")
+
+    def _interrupted(self, dialog: Dialog) -> None:
+        self.complaints.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _requested(self, request: Request) -> None:
         if not request.url.startswith((self.served.base, "data:", "blob:")):

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from esaa.web.page import Page as BuiltPage
+from esaa.web.built_page import BuiltPage
 from tests.web.browser.browsing import Reader, Served, chromium_arguments, serving
 
 
 @pytest.fixture(scope="session")
 def need_page(need_tool: Callable[[str], str]) -> None:
     """Skips where the page is not built; under CI=true that is a failure."""
-    fault = BuiltPage().fault
+    fault = BuiltPage().fault()
     if fault is not None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{fault}; in CI it must be", pytrace=False)
