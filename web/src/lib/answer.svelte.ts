@@ -4,6 +4,7 @@ import { untrack } from "svelte";
 import { ask, Failure } from "./source.ts";
 
 const KEPT_MAX = 48;
+const RUSH_MS = 60;
 const kept = new Map<string, unknown>();
 
 function keep(address: string, value: unknown): void {
@@ -38,6 +39,7 @@ export class Asked<T> {
   /** Which question `value` answers. */
   address = $state("");
   #again = $state(0);
+  #asked = 0;
 
   /** `question` gives the address of the twin, or null where there is nothing to ask. Called while a component is made. */
   constructor(question: () => string | null) {
@@ -51,8 +53,16 @@ export class Asked<T> {
         this.address = "";
         return;
       }
-      untrack(() => this.#load(address, abort));
-      return () => abort.abort();
+      // A dragged slider asks faster than anyone can answer: the first question goes at once, of a rush only the last.
+      const now = performance.now();
+      const isRush = now - this.#asked < RUSH_MS && !kept.has(address);
+      this.#asked = now;
+      const timer = isRush ? setTimeout(() => void this.#load(address, abort), RUSH_MS) : undefined;
+      if (!isRush) untrack(() => void this.#load(address, abort));
+      return () => {
+        clearTimeout(timer);
+        abort.abort();
+      };
     });
   }
 
