@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,17 +32,16 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory, demo_config: Path) -> Pat
 
 
 @pytest.fixture
-def own_run(demo_run: Path, tmp_path: Path) -> Path:
-    """A copy of it, for tests that change it."""
-    import shutil
-
+def own_run(demo_run: Path, demo_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, for tests that change it, with what this machine knows of it: how far the log had come."""
+    shutil.copytree(demo_config, tmp_path / "config")
+    monkeypatch.setenv("ESAA_CONFIG_DIR", str(tmp_path / "config"))
     return Path(shutil.copytree(demo_run, tmp_path / "own" / "landing", symlinks=True))
 
 
 @pytest.fixture
 def esaa_json(capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., object]:
     """What a command prints with `--json`."""
-    import json
 
     def call(*arguments: str) -> object:
         capsysbinary.readouterr()

@@ -17,6 +17,7 @@ from msgspec import UNSET
 
 from esaa.errors import NotFound, StoreError
 from esaa.history.entries import Entry
+from esaa.history.pointers import pointer_of
 from esaa.history.tree import is_binary
 from esaa.runtime.history.files import digest_of, stored_content
 from esaa.runtime.history.lines import payload_of
@@ -157,15 +158,20 @@ class _Collected:
         )
 
     def _pointers(self) -> list[str]:
-        return list(dict.fromkeys(self._past.changed_parts(0, self._last)))
+        # What stood there before the first event and never changed is a part too.
+        before = (pointer_of((name,)) for name in self._past.document(self.first - 1))
+        standing = [pointer for pointer in before if self._past.part(self.first - 1, pointer) is not UNSET]
+        return list(dict.fromkeys([*standing, *self._past.changed_parts(0, self._last)]))
 
     def _versions(self, pointer: str) -> Iterable[list[Any]]:
         """The values of a part: that before the first event, and each that an event gave it."""
-        seqs = self._past.part_changes(pointer, self._last)
-        earlier = [seq for seq in seqs if seq < self.first]
-        for seq in ([self.first - 1] if earlier else []) + [seq for seq in seqs if seq >= self.first]:
-            value = self._past.part(seq, pointer)
-            yield [seq] if value is UNSET else [seq, value]
+        before = self._past.part(self.first - 1, pointer)
+        if before is not UNSET:
+            yield [self.first - 1, before]
+        for seq in self._past.part_changes(pointer, self._last):
+            if seq >= self.first:
+                value = self._past.part(seq, pointer)
+                yield [seq] if value is UNSET else [seq, value]
 
     def _contents(self, parts: Mapping[str, list[list[Any]]]) -> dict[str, str]:
         """What was in the files, as far as it is text and there is room."""

@@ -7,6 +7,7 @@ import secrets
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
@@ -59,7 +60,7 @@ class WebServer:
         bound = int(self._socket.getsockname()[1])
         key = token or secrets.token_urlsafe(24)
         shown = f"[{host}]" if ":" in host else host
-        self.address = Address(host=host, port=bound, url=f"http://{shown}:{bound}/?token={key}", token=key)
+        self.address = Address(host=host, port=bound, url=f"http://{shown}:{bound}/?token={quote(key)}", token=key)
         page = BuiltPage()
         self.page_fault = page.fault()
         setting = Setting(
@@ -89,7 +90,7 @@ class WebServer:
         """The address of a screen, such as `log/event?at=12`, for who has no cookie yet."""
         path, _, query = screen.partition("?")
         base = self.address.url.partition("?")[0]
-        return f"{base}{path}?{query + '&' if query else ''}token={self.address.token}"
+        return f"{base}{quote(path)}?{quote(query, safe='=&%') + '&' if query else ''}token={quote(self.address.token)}"
 
     def stop(self) -> None:
         """Lets `serve` end, from another thread."""

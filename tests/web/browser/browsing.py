@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
 PATIENCE_MS = 40_000
 """Tests share their machine: a page that is late is not wrong."""
@@ -66,11 +66,12 @@ def esaa(root: Path, *arguments: str, check: bool = True) -> subprocess.Complete
 
 
 class Reader:
-    """A person at the page of a served workspace, in a browser of their own."""
+    """A person at the page of a served workspace: in a browser of their own, or with a new tab in one that is open."""
 
-    def __init__(self, browser: Browser, served: Served, **options: Any) -> None:
+    def __init__(self, browser: Browser, served: Served, context: BrowserContext | None = None) -> None:
         self.served = served
-        self.context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+        self._owned = context is None
+        self.context = browser.new_context(viewport={"width": 1440, "height": 900}) if context is None else context
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
@@ -80,7 +81,8 @@ class Reader:
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("dialog", self._interrupted)
         self.page.on("request", self._requested)
-        self.page.goto(served.url)
+        if self._owned:
+            self.page.goto(served.url)
 
     def open(self, address: str, *, shown: int | None = None) -> Locator:
         """Opens an address of the page, and waits until its screen stands."""
@@ -119,8 +121,11 @@ class Reader:
         return response.json()
 
     def leave(self) -> None:
-        """Closes the browser; whatever it complained about is a failure."""
-        self.context.close()
+        """Closes what was opened; whatever it complained about is a failure."""
+        if self._owned:
+            self.context.close()
+        else:
+            self.page.close()
         assert self.complaints == []
         assert self.elsewhere == [], "a request left the machine"
 

@@ -43,9 +43,17 @@ def served(demo_run: Path, need_page: None) -> Generator[Served, None, None]:
         yield found
 
 
-@pytest.fixture
-def reader(browser: Browser, served: Served) -> Generator[Reader, None, None]:
-    """Somebody who looks at the demo."""
+@pytest.fixture(scope="module")
+def known(browser: Browser, served: Served) -> Generator[Reader, None, None]:
+    """A browser that the server of the demo knows already."""
     person = Reader(browser, served)
+    yield person
+    person.leave()
+
+
+@pytest.fixture
+def reader(browser: Browser, served: Served, known: Reader) -> Generator[Reader, None, None]:
+    """Somebody who looks at the demo, in a new tab."""
+    person = Reader(browser, served, known.context)
     yield person
     person.leave()

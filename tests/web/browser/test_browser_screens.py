@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Generator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
@@ -73,21 +72,13 @@ def axe_of(reader: Reader) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module")
-def onlooker(browser: Browser, served: Served) -> Generator[Reader, None, None]:
-    """One reader for all screens, in turn."""
-    person = Reader(browser, served)
-    yield person
-    person.leave()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
-def test_a_screen_is_accessible_in_both_schemes(onlooker: Reader, screen: str, scheme: str) -> None:
-    onlooker.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    onlooker.open(address_of(screen, 40))
-    onlooker.page.wait_for_timeout(300)
-    assert axe_of(onlooker) == []
+def test_a_screen_is_accessible_in_both_schemes(reader: Reader, screen: str, scheme: str) -> None:
+    reader.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    reader.open(address_of(screen, 40))
+    reader.page.wait_for_timeout(300)
+    assert axe_of(reader) == []
 
 
 def test_the_overview_and_the_keys_are_accessible(reader: Reader) -> None:
@@ -100,7 +91,9 @@ def test_the_overview_and_the_keys_are_accessible(reader: Reader) -> None:
     assert axe_of(reader) == []
 
 
-def test_dark_follows_the_machine_and_the_reader_may_differ(reader: Reader) -> None:
+def test_dark_follows_the_machine_and_the_reader_may_differ(browser: Browser, served: Served) -> None:
+    reader = Reader(browser, served)
+
     def light_of_the_page() -> float:
         colour = reader.page.evaluate("getComputedStyle(document.body).backgroundColor")
         numbers = [float(one) for one in re.findall(r"[\d.]+", colour)][:3]
@@ -116,6 +109,7 @@ def test_dark_follows_the_machine_and_the_reader_may_differ(reader: Reader) -> N
     reader.page.reload()
     reader.shows(40)
     assert light_of_the_page() > 0.8, "what was chosen is kept"
+    reader.leave()
 
 
 def test_a_narrow_window_scrolls_nothing_sideways(reader: Reader) -> None:
