@@ -14,9 +14,11 @@ from pathlib import Path
 import msgspec
 
 from bench.figure import Figure
+from bench.history_figures import history
 from bench.measure import Sample, cpu_of, medians, run
 from bench.run_figures import overhead
 from bench.trail_figures import TrailBench
+from bench.web_figures import WebBench
 from bench.workspaces import TS, make_workspace_apart, task_id
 from esaa.kernel.recorded import Draft
 from esaa.protocol.facts import Fact, TaskClaimed
@@ -42,12 +44,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         bench = Bench(scratch, scale, repeats)
         trail = TrailBench(scratch, scale, repeats, bench.environment)
+        page = WebBench(scratch, scale, repeats, bench.environment)
         yardsticks = bench.yardsticks()
         print("yardsticks:", json.dumps(yardsticks), flush=True)
         figures: list[Figure] = []
-        governed = (bench.start_up, bench.appends, bench.claim, bench.run, bench.verify)
+        governed = (bench.start_up, bench.appends, bench.claim, bench.run, bench.verify, bench.history)
         witnessed = (trail.recording, trail.many_writers, trail.queries, trail.reconstruction, trail.memory)
-        for measure in (*governed, *witnessed):
+        for measure in (*governed, *witnessed, page.web):
             if options.measure is not None and options.measure != measure.__name__:
                 continue
             for figure in measure():
@@ -237,6 +240,12 @@ class Bench:
                 "ratios": " ".join(f"{ratio:.2f}" for ratio in ratios),
             },
         )
+
+    def history(self) -> list[Figure]:
+        """The time machine on a million events."""
+        events = 1_000_000 // self._scale
+        root = self._scratch / f"workspace-{events}"
+        return history(root if root.is_dir() else self._workspace(events, open_tasks=20), self._repeats)
 
     def _workspace(self, events: int, *, open_tasks: int) -> Path:
         root = self._scratch / f"workspace-{events}"

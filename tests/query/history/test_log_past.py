@@ -16,7 +16,7 @@ from esaa.history.members import HasMembers
 from esaa.history.past import Past
 from esaa.kernel.chain import leaf_hash
 from esaa.protocol.facts import Fact, IssueReported, IssueResolved, TaskClaimed, TaskCreated
-from esaa.query.history.bits import above, between, bits_of, numbers_of, packed, unpacked
+from esaa.query.history.bits import above, between, bits_of, numbers_of, packed, set_of, unpacked
 from esaa.query.history.log_past import LogPast
 from esaa.query.history.opening import open_log_past
 from tests.query.history.log_of import WIRE, lines_of, past_of, small_blocks, write_log
@@ -268,6 +268,9 @@ def test_bits_are_sets() -> None:
     assert list(numbers_of(bits)) == numbers
     assert [list(numbers_of(bits, offset=rank)) for rank in range(9)] == [numbers[rank:] for rank in range(9)]
     assert unpacked(packed(bits)) == bits
+    assert set_of(numbers) == bits
+    assert set_of({9, 12}) == bits_of([9, 12], 13)
+    assert unpacked(packed(bits_of([4096], 4097))) == bits_of([4096], 4097)
     assert list(numbers_of(above(bits, 8))) == [63, 64, 4096, 40_000]
     assert list(numbers_of(between(3, 5))) == [3, 4, 5]
-    assert between(5, 3) == bits_of([], 0) == unpacked(packed(0)) == 0
+    assert between(5, 3) == bits_of([], 0) == set_of([]) == unpacked(packed(0)) == 0

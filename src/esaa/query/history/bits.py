@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 _PIECE = 4096
 _ONE = ord("1")
+_ZEROS_BYTES = 4
 
 
 def bits_of(numbers: Iterable[int], size: int) -> int:
@@ -19,14 +20,25 @@ def bits_of(numbers: Iterable[int], size: int) -> int:
     return int(digits, 2) if size else 0
 
 
+def set_of(numbers: Collection[int]) -> int:
+    """The set of these numbers, cheap where they lie close together."""
+    if not numbers:
+        return 0
+    first = min(numbers)
+    return bits_of((number - first for number in numbers), max(numbers) - first + 1) << first
+
+
 def packed(bits: int) -> bytes:
-    """A set as few bytes."""
-    return zlib.compress(bits.to_bytes((bits.bit_length() + 7) >> 3, "little"), 1)
+    """A set as few bytes: how many bytes of zeros it begins with, and the rest."""
+    data = bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
+    rest = data.lstrip(b"\0")
+    return (len(data) - len(rest)).to_bytes(_ZEROS_BYTES, "little") + zlib.compress(rest, 1)
 
 
 def unpacked(data: bytes) -> int:
     """The set that was packed."""
-    return int.from_bytes(zlib.decompress(data), "little")
+    zeros = int.from_bytes(data[:_ZEROS_BYTES], "little")
+    return int.from_bytes(zlib.decompress(data[_ZEROS_BYTES:]), "little") << zeros * 8
 
 
 def numbers_of(bits: int, *, offset: int = 0) -> Iterator[int]:

@@ -28,6 +28,7 @@ from esaa.query.history.finding import EventFinder
 from esaa.query.history.log_index import LogIndex
 from esaa.query.history.moments import EventPlaces, Place
 from esaa.query.history.parts import LogParts
+from esaa.query.history.schema import NUMBER_OF
 from esaa.query.history.stored_lines import VOCABULARY
 
 _AT_ONCE = 500
@@ -176,10 +177,11 @@ class LogPast:
                 return
             yield from map(pointer_of, page)
 
-    def changed_page(self, after: int, until: int, offset: int, count: int) -> list[str]:
-        """So many of the pointers of `changed_parts`, from the one of this rank on."""
+    def changed_page(self, after: int, until: int, offset: int, count: int, member: str | None = None) -> list[str]:
+        """So many of the pointers of `changed_parts` (of a member alone), from the one of this rank on."""
+        number = None if member is None else NUMBER_OF[member]
         with self._asking():
-            numbers = islice(self._parts.standings.changed(*self._range(after, until), offset), count)
+            numbers = islice(self._parts.standings.changed(*self._range(after, until), offset, number), count)
             return [pointer_of(names) for names in self._parts.names_of(list(numbers))]
 
     def changed_members(self, after: int, until: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from esaa.history.log_document import MEMBERS
 
 INDEX = "history.db"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with every change of the tables, or of what is written into them."""
 
 BLOCK = 4096

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from esaa.history.log_document import MEMBERS
-from esaa.query.history.bits import bits_of, packed, unpacked
+from esaa.query.history.bits import packed, set_of, unpacked
 from esaa.query.history.part_rows import GONE, Move
 from esaa.query.history.schema import BLOCK, GROUP, MEMBER_BITS, NUMBER_OF, parts_of, place_of
 
 _MOVES = "SELECT seq, part, grp FROM versions INDEXED BY versions_seq WHERE seq BETWEEN ? AND ? ORDER BY seq, part"
+_PARTS = "SELECT part FROM versions INDEXED BY versions_seq WHERE seq BETWEEN ? AND ? ORDER BY seq, part"
+_MOVED = """
+SELECT part, grp FROM versions INDEXED BY versions_seq WHERE seq BETWEEN ? AND ? AND part BETWEEN ? AND ?
+ORDER BY seq, part"""
 
 _COUNTS_KEPT = 64
 
@@ -22,21 +26,24 @@ class Standing:
     def __init__(self, groups: dict[int, int] | None = None) -> None:
         self.groups: dict[int, int] = {} if groups is None else groups
 
-    def follow(self, moves: Iterable[Move], member_of: dict[int, int]) -> dict[int, int]:
-        """Moves parts into their groups, and gives the places that were touched, by member."""
-        last: dict[int, dict[int, int]] = {}
-        for _, part, group in moves:
-            last.setdefault(part >> MEMBER_BITS, {})[place_of(part)] = group
+    def follow(self, last: Mapping[int, int], member_of: Mapping[int, int]) -> dict[int, int]:
+        """Moves parts into the groups that they are in at last; gives the places that were touched, by member."""
+        placed: dict[int, dict[int, list[int]]] = {}
+        for part, group in last.items():
+            placed.setdefault(part >> MEMBER_BITS, {}).setdefault(group, []).append(place_of(part))
         touched: dict[int, int] = {}
-        for member, groups in last.items():
-            size = max(groups) + 1
-            mask = touched[member] = bits_of(groups, size)
+        for member, places in placed.items():
+            fresh = {group: set_of(found) for group, found in places.items()}
+            mask = 0
+            for bits in fresh.values():
+                mask |= bits
+            touched[member] = mask
             for group, number in member_of.items():
                 if number == member and group in self.groups:
                     self.groups[group] &= ~mask
-            for group in set(groups.values()) - {GONE}:
-                places = (place for place, one in groups.items() if one == group)
-                self.groups[group] = self.groups.get(group, 0) | bits_of(places, size)
+            for group, bits in fresh.items():
+                if group != GONE:
+                    self.groups[group] = self.groups.get(group, 0) | bits
         return touched
 
 
@@ -49,7 +56,8 @@ class Sealer:
 
     def seal(self, block: int, moves: list[Move]) -> None:
         """Writes the end of a block, whose moves these are."""
-        touched = self._standing.follow(moves, groups_by_number(self._connection))
+        last = {part: group for _, part, group in moves}
+        touched = self._standing.follow(last, groups_by_number(self._connection))
         self._connection.executemany(
             "INSERT INTO changed VALUES (?, ?, ?)", [(block, member, packed(mask)) for member, mask in touched.items()]
         )
@@ -72,9 +80,8 @@ class Standings:
         member_of = {group: one for group, one in groups_by_number(self._connection).items() if one == number}
         blocks = seq // BLOCK
         standing = load_standing(self._connection, blocks, member_of)
-        first, last = parts_of(member)
-        moves = (move for move in self.moves(blocks * BLOCK + 1, seq) if first <= move.part <= last)
-        standing.follow(moves, member_of)
+        rows = self._connection.execute(_MOVED, (blocks * BLOCK + 1, seq, *parts_of(member)))
+        standing.follow(dict(rows.fetchall()), member_of)
         return standing.groups
 
     def moves(self, first: int, last: int) -> Iterator[Move]:
@@ -95,10 +102,12 @@ class Standings:
                 self._counts.popitem(last=False)
         return dict(counts)
 
-    def changed(self, after: int, until: int, offset: int = 0) -> Iterator[int]:
-        """The numbers of the parts that changed, in the order of first change, from the one of this rank on."""
+    def changed(self, after: int, until: int, offset: int = 0, member: int | None = None) -> Iterator[int]:
+        """The numbers of the parts (of a member alone) that changed, in the order of first change, from the one of this
+        rank on."""
         skip = offset
-        for (first, last), fresh in self._steps(after, until, {}):
+        for (first, last), every in self._steps(after, until, {}):
+            fresh = every if member is None else {member: every.get(member, 0)}
             count = sum(bits.bit_count() for bits in fresh.values())
             if skip >= count:
                 skip -= count
@@ -139,19 +148,19 @@ class Standings:
             yield (first, last), fresh
 
     def _touched(self, first: int, last: int) -> dict[int, int]:
-        places: dict[int, list[int]] = {}
-        for move in self.moves(first, last):
-            places.setdefault(move.part >> MEMBER_BITS, []).append(place_of(move.part))
-        return {member: bits_of(found, max(found) + 1) for member, found in places.items()}
+        places: dict[int, set[int]] = {}
+        for (part,) in self._connection.execute(_PARTS, (first, last)):
+            places.setdefault(part >> MEMBER_BITS, set()).add(place_of(part))
+        return {member: set_of(found) for member, found in places.items()}
 
     def _in_order(self, first: int, last: int, fresh: dict[int, int]) -> Iterator[int]:
         data = {member: bits.to_bytes((bits.bit_length() + 7) // 8, "little") for member, bits in fresh.items()}
-        told: set[int] = set()
-        for move in list(self.moves(first, last)):
-            part = move.part
+        parts: dict[int, None] = dict.fromkeys(
+            part for (part,) in self._connection.execute(_PARTS, (first, last)).fetchall()
+        )
+        for part in parts:
             bits, place = data[part >> MEMBER_BITS], place_of(part)
-            if part not in told and place >> 3 < len(bits) and bits[place >> 3] >> (place & 7) & 1:
-                told.add(part)
+            if place >> 3 < len(bits) and bits[place >> 3] >> (place & 7) & 1:
                 yield part
 
 
