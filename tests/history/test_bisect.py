@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from esaa.errors import UsageError
 from esaa.history.bisect import Verdict, bisect, bisecting
+from esaa.history.predicates import Predicate
+from tests.history.memory_past import MemoryPast, past_of
+from tests.history.values import pasts
 
 
 @given(st.integers(0, 50), st.integers(1, 400), st.data(), st.sampled_from([0, 3, 16]))
@@ -56,6 +59,38 @@ def test_what_is_good_again_is_told() -> None:
 def test_what_failed_only_for_a_while_is_found() -> None:
     found = bisect(lambda seq: "bad" if 20 <= seq < 60 else "good", 0, 100)
     assert (found.first_bad, found.is_monotone) == (20, False)
+
+
+def test_where_all_changes_are_known_none_is_overlooked() -> None:
+    def verdict(seq: int) -> Verdict:
+        return "bad" if seq == 777 else "good"
+
+    assert bisect(verdict, 0, 1000).first_bad is None
+    found = bisect(verdict, 0, 1000, controls=(5, 777, 778))
+    assert (found.first_bad, found.is_monotone) == (777, False)
+    assert bisect(verdict, 0, 1000, controls=()).is_monotone is None
+
+
+@given(pasts(), st.sampled_from(["tasks.\"T-1\".status != 'review'", "run.status != `1`", "!(tasks.* | [1])"]))
+def test_the_moments_of_a_predicate_make_the_answer_exact(past: MemoryPast, expression: str) -> None:
+    predicate = Predicate(expression)
+    holds = {seq: predicate.is_met_at(past, seq) for seq in range(past.head() + 1)}
+    assert holds[0]
+    if past.head() == 0:
+        return
+    moments = predicate.moments(past, 0, past.head())
+    found = bisect(
+        lambda seq: "good" if holds[seq] else "bad", 0, past.head(), controls=50 if moments is None else moments
+    )
+    assert found.first_bad == next((seq for seq, one in holds.items() if not one), None)
+
+
+def test_too_many_moments_are_not_named() -> None:
+    past = past_of({"run": {"n": 1}}, {"run": {"n": 2}}, {"run": {"n": 3}})
+    predicate = Predicate("run.n == `1`")
+    assert predicate.moments(past, 1, 3) == (2, 3)
+    assert predicate.moments(past, 1, 3, count=1) is None
+    assert Predicate("@").moments(past, 1, 3) is None
 
 
 def test_what_never_failed_is_told() -> None:

@@ -6,7 +6,7 @@ The search itself is a generator, so that each verdict may take its time (or be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -15,6 +15,10 @@ from esaa.errors import UsageError
 
 Verdict = Literal["good", "bad", "skip"]
 """What is found at a moment. `skip`: nobody can tell there."""
+
+Controls = int | Sequence[int]
+"""How many moments beside the search are tried, spread evenly; or which ones, where it is known that nothing can change
+but at these: then no change is overlooked."""
 
 CONTROLS = 16
 """How many moments beside the search are tried, where a try is cheap: they tell whether the answer is the only one."""
@@ -46,7 +50,7 @@ class Bisection(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-def bisect(verdict: Callable[[int], Verdict], good: int, bad: int, *, controls: int = CONTROLS) -> Bisection:
+def bisect(verdict: Callable[[int], Verdict], good: int, bad: int, *, controls: Controls = CONTROLS) -> Bisection:
     """Searches between a good moment and a later bad one, asking `verdict` once for each moment that it tries.
 
     See `bisecting` for what it raises and gives.
@@ -61,10 +65,10 @@ def bisect(verdict: Callable[[int], Verdict], good: int, bad: int, *, controls: 
             return result
 
 
-def bisecting(good: int, bad: int, *, controls: int = CONTROLS) -> Generator[int, Verdict, Bisection]:
+def bisecting(good: int, bad: int, *, controls: Controls = CONTROLS) -> Generator[int, Verdict, Bisection]:
     """The search as a generator: it yields the seq to try next, takes its verdict, and returns the `Bisection`.
 
-    Both ends are tried first, and after the search `controls` more moments. One of these that is bad and lies before
+    Both ends are tried first, and after the search the `controls`. One of these that is bad and lies before
     the answer moves the search there; one that is good and lies after it is told. So what fails for a while only is
     found too, as far as a control meets it. Raises `UsageError` where the ends are in the wrong order, or where it
     does not hold at the good one.
@@ -115,11 +119,13 @@ class _Search:
             elif found == "bad":
                 self._high = middle
 
-    def control(self, count: int) -> Generator[int, Verdict, None]:
+    def control(self, controls: Controls) -> Generator[int, Verdict, None]:
         """Tries moments all over the range. A bad one before the answer is a better answer, and searched from."""
-        self._is_controlled = count > 0
-        for place in range(1, count + 1):
-            seq = self._good + (self._bad - self._good) * place // (count + 1)
+        if isinstance(controls, int):
+            length, parts = self._bad - self._good, controls + 1
+            controls = [self._good + length * place // parts for place in range(1, parts)]
+        for seq in controls:
+            self._is_controlled = True
             found = yield from self.tried(seq)
             if found == "bad" and seq < self._high:
                 good = max(one for one, verdict in self._verdicts.items() if verdict == "good" and one < seq)

@@ -16,6 +16,7 @@ from esaa.history.past import Past
 from esaa.history.pointers import pointer_of
 
 LENGTH_MAX = 4_000
+MOMENTS_MAX = 200
 _SHOWN = 80
 _FORMS = "Write JMESPath, such as tasks.\"T-1000\".status == 'done'; a name with a hyphen stands in double quotes."
 
@@ -101,6 +102,15 @@ class Predicate:
         if any(len(names) == 1 and past.part(seq, pointer) is UNSET for names, pointer in pointers.items()):
             return None
         return tuple(sorted(pointers.values()))
+
+    def moments(self, past: Past, after: int, until: int, *, count: int = MOMENTS_MAX) -> tuple[int, ...] | None:
+        """The events after `after` up to `until` at which alone its value can change; None where that is not known, or
+        where there are more than `count`."""
+        pointers = self.seen_parts(past, until)
+        if pointers is None:
+            return None
+        changed = {seq for pointer in pointers for seq in past.part_changes(pointer, until) if seq > after}
+        return tuple(sorted(changed)) if len(changed) <= count else None
 
     def _document(self, past: Past, seq: int) -> dict[str, Any]:
         """The document as far as the expression can see it."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from esaa.errors import UsageError
-from esaa.history.bisect import CONTROLS, Verdict, bisect
+from esaa.history.bisect import CONTROLS, Controls, Verdict, bisect
 from esaa.history.divergence import Likeness, first_divergence, model_divergence
 from esaa.history.log_document import named_lessons
 from esaa.history.past import Past
@@ -25,11 +25,12 @@ def bisect_where(past: Past, where: str, good: int, bad: int) -> BisectView:
         return "good" if predicate.holds_at(past, seq) else "bad"
 
     said = command(past, "bisect", f"{good}..{bad}", "--where", where)
-    return bisect_by(past, verdict, good, bad, said=said, controls=CONTROLS)
+    moments = predicate.moments(past, good, bad)
+    return bisect_by(past, verdict, good, bad, said=said, controls=CONTROLS if moments is None else moments)
 
 
 def bisect_by(
-    past: Past, verdict: Callable[[int], Verdict], good: int, bad: int, *, said: str, controls: int = 0
+    past: Past, verdict: Callable[[int], Verdict], good: int, bad: int, *, said: str, controls: Controls = 0
 ) -> BisectView:
     """The same with any verdict over a seq. Raises `UsageError`."""
     found = bisect(verdict, good, bad, controls=controls)
