@@ -18,6 +18,7 @@ from esaa.history.trial import NO_CHECKS, NO_FILE, NO_MERGE
 from esaa.history.what_if import AS_EDITED, OTHER_RULES, OUTSIDE
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.recorded import Draft
+from esaa.kernel.vocabulary import MalformedLine
 from esaa.protocol.checks import CheckRun, staged_digest
 from esaa.protocol.commands import (
     AmendTask,
@@ -49,6 +50,7 @@ from esaa.protocol.facts import (
 from esaa.protocol.identity import turn_of
 from esaa.protocol.rejections import reject
 from esaa.protocol.result import Refused
+from esaa.protocol.wire import ProtocolVocabulary
 from tests.history.road import Road, changes, lying, told
 from tests.protocol.test_identity import signed_rules
 from tests.scenarios import IMPL, QA, SPEC, claim, complete, governed, lesson, report, review
@@ -137,6 +139,8 @@ def inserted(after: int, value: Any, ts: str = "2026-03-01T00:30:00Z") -> Edits:
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     return Edits(inserted={after: (inserted_from(data, after, ts, "0.4.0"),)})
 
+
+HOSTILE_GROUND = eventful()
 
 # Nothing changes where nothing is changed.
 
@@ -763,6 +767,32 @@ def test_report_that_followed_from_a_refusal_is_edited() -> None:
     found = road.what_if(edited(road.last(IssueReported), "/payload/severity", "low"))
     assert found.other.state.header.issues["ISS-ATTEMPTS-T-1"].severity == "low"
     assert found.actual.state.header.issues["ISS-ATTEMPTS-T-1"].severity == "high"
+
+
+ODD = st.sampled_from(
+    [None, True, -1, 1 << 70, 1.5, "", "x", "../../x", "T-1", [], {}, [1], ["T-1"], {"files": [1]}, {"checks": 5}]
+) | st.just([{"path": 1, "after_sha256": 7}])
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_hostile_values_are_judged_or_named_and_never_raise(data: st.DataObject) -> None:
+    vocabulary = ProtocolVocabulary()
+    events = HOSTILE_GROUND.events
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(events) - 1))
+        line = json.loads(vocabulary.encode(events[place]))
+        name = data.draw(st.sampled_from(["actor", "ts", *(f"payload.{one}" for one in line["payload"])]))
+        holder = line["payload"] if name.startswith("payload.") else line
+        holder[name.removeprefix("payload.")] = data.draw(ODD)
+        try:
+            events[place] = vocabulary.decode(json.dumps(line).encode())
+        except MalformedLine:
+            continue
+    found = HOSTILE_GROUND.what_if(dropped(data.draw(st.integers(1, len(events)))), events=events)
+    told_of = found.counts["accepted"] + found.counts["rejected"] + found.counts["not_judged"] + found.counts["dropped"]
+    assert found.counts["decisions"] == told_of
+    assert isinstance(changes(found), list)
 
 
 def test_progress_is_told_for_each_decision() -> None:
