@@ -56,7 +56,7 @@ def api(demo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
 def test_every_answer_is_as_documented(path: str, method: str, api: Any) -> None:
     @given(case=api[path][method].as_strategy())
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
-    def holds(case: schemathesis.Case) -> None:
+    def holds(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=_CHECKS, headers=AUTHORIZED)
 
     holds()
