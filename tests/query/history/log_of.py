@@ -68,7 +68,7 @@ def write_log(root: Path, lines: Sequence[bytes]) -> Path:
 def past_of(log: Path, said: list[str] | None = None, *, held_max: int = 30_000, wait_s: float = 5.0) -> LogPast:
     """The past of a log."""
     say = (lambda _: None) if said is None else said.append
-    return LogPast(LogIndex(log, say, held_max=held_max, wait_s=wait_s), lambda: NOW)
+    return LogPast(LogIndex(log, say, held_max=held_max, wait_s=wait_s, making_s=wait_s), lambda: NOW)
 
 
 class Folded:

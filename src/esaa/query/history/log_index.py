@@ -19,7 +19,9 @@ from esaa.stores.disk import Disk
 from esaa.version import __version__
 
 _ROUNDS_MAX = 5
-_WAIT_S = 60.0
+_WAIT_S = 10.0
+_MAKING_S = 600.0
+"""To wait for another process that makes the index is quicker than to make one beside it, on the same machine."""
 _IGNORED = b"*\n"
 
 
@@ -37,13 +39,17 @@ class LogIndex:
         *,
         held_max: int = HELD_MAX,
         wait_s: float = _WAIT_S,
+        making_s: float = _MAKING_S,
     ) -> None:
         self.log = log
         self.note = ""
         self._say = say
         self._progress = progress
         self._held_max = held_max
-        self._file = IndexFile(_Beside(log.parent, wait_s), _signature(), name=INDEX, tables=TABLES)
+        self._file, self._making = (
+            IndexFile(_Beside(log.parent, seconds), _signature(), name=INDEX, tables=TABLES)
+            for seconds in (wait_s, making_s)
+        )
         self._stamp: tuple[int, int, int] | None = None
         self._inode: int | None = None
         self._feeder: LogFeeder | None = None
@@ -112,7 +118,7 @@ class LogIndex:
         self.close()
         opened = self._file.open()
         if opened is None:
-            self._file.make(None, self._fill)
+            self._making.make(None, self._fill)
             opened = self._file.open()
             if opened is None:
                 raise IndexBroken("another process threw it away")
@@ -145,7 +151,7 @@ class LogIndex:
             return
         try:
             with translated():
-                self._file.make(self._file.inode(), self._fill)
+                self._making.make(self._file.inode(), self._fill)
         except IndexUnavailable as unavailable:
             self._alone(str(unavailable))
         except IndexBroken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from esaa.history.log_document import FileOfTask
 from esaa.history.log_fold import PartChange
@@ -21,17 +21,11 @@ _VALUES = "SELECT grp, value FROM versions WHERE part = ? AND seq <= ? ORDER BY 
 _ALWAYS = 1 << 62
 
 
-class Move(NamedTuple):
-    """From an event on a part is in a group."""
+Move = tuple[int, int, int]
+"""From an event on a part is in a group: seq, part, group."""
 
-    seq: int
-    part: int
-    group: int
-
-
-class _Known(NamedTuple):
-    part: int
-    steps: int
+_Known = tuple[int, int]
+"""A part by its number, and the steps in a row that led to its newest value."""
 
 
 def find_part(connection: sqlite3.Connection, member: str, name: str) -> int | None:
@@ -67,16 +61,19 @@ class PartRows:
     def take(self, seq: int, changes: list[PartChange]) -> None:
         """Takes what an event changed."""
         for member, name, before, after in changes:
-            known = self._known.get((member, name)) or self._load(member, name)
-            group, value, steps = GONE, None, 0
-            if after is not None:
+            key = (member, name)
+            part, steps = self._known.get(key) or self._load(member, name)
+            group, value = GONE, None
+            if after is None:
+                steps = 0
+            else:
                 group = self._group(member, after)
-                value, steps = encoded(before, after, known.steps)
-            self._known[member, name] = _Known(known.part, steps)
-            self._versions.append((known.part, seq, group, value))
-            self.moves.append(Move(seq, known.part, group))
+                value, steps = encoded(before, after, steps)
+            self._known[key] = (part, steps)
+            self._versions.append((part, seq, group, value))
+            self.moves.append((seq, part, group))
             if member == "issues" and after is not None:
-                self._abouts.add((after["links"]["fixes_task_id"] or after["links"]["reported_by_task_id"], known.part))
+                self._abouts.add((after["links"]["fixes_task_id"] or after["links"]["reported_by_task_id"], part))
 
     def flush(self) -> None:
         """Writes what was taken."""
@@ -126,7 +123,7 @@ class PartRows:
         part = find_part(self._connection, member, name)
         found = None if part is None else value_at(self._connection, part)
         if part is not None:
-            self._known[member, name] = _Known(part, 0 if found is None else found[1])
+            self._known[member, name] = (part, 0 if found is None else found[1])
         return None if found is None else found[0]
 
     def _load(self, member: str, name: str) -> _Known:
@@ -141,9 +138,9 @@ class PartRows:
             self._places[member] = place + 1
             part = part_number(member, place + 1)
             self._parts.append((part, name))
-            return _Known(part, 0)
+            return (part, 0)
         found = value_at(self._connection, part)
-        return _Known(part, 0 if found is None else found[1])
+        return (part, 0 if found is None else found[1])
 
     def _group(self, member: str, value: Any) -> int:
         if member == "tasks":

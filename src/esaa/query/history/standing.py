@@ -86,7 +86,7 @@ class Standings:
 
     def moves(self, first: int, last: int) -> Iterator[Move]:
         """What the events of a range moved."""
-        return map(Move._make, self._connection.execute(_MOVES, (first, last)))
+        return iter(self._connection.execute(_MOVES, (first, last)).fetchall())
 
     def count_changed(self, after: int, until: int) -> dict[str, int]:
         """How many parts of each member events after `after` up to `until` changed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 import msgspec
@@ -29,8 +31,10 @@ _astuple = msgspec.structs.astuple
 def encoded(before: Any, after: Any, steps: int) -> tuple[bytes, int]:
     """A value as bytes, and the number of steps in a row with it. `before` is the value that it follows, or None."""
     if steps < STEPS_MAX and before is not None and isinstance(after, Task | Work):
-        sides = zip(after.__struct_fields__, _astuple(before), _astuple(after), strict=True)
-        changes = {name: value for name, old, value in sides if value is not old and differs(old, value)}
+        old, new = _astuple(before), _astuple(after)
+        # An event replaces few fields; the others are the very same objects.
+        moved = compress(zip(after.__struct_fields__, old, new, strict=True), map(is_not, old, new))
+        changes = {name: value for name, one, value in moved if differs(one, value)}
         if UNSET not in changes.values():
             return _kept(b"+" + _json(changes)), steps + 1
     return _kept(compact(after)), 0
@@ -81,7 +85,7 @@ def issue_from(view: dict[str, Any]) -> Issue:
 
 def _json(changes: dict[str, Any]) -> bytes:
     # Texts and nulls need no second look; anything else may hold a number that is spelt in its own way.
-    if all(type(value) in _PLAIN for value in changes.values()):
+    if _PLAIN.issuperset(map(type, changes.values())):
         return msgspec.json.encode(changes)
     return compact(changes)
 
