@@ -95,8 +95,15 @@ function swap(): void {
   if (moment.since !== null && moment.at !== null) route.set({ at: moment.since, since: moment.at }, true);
 }
 
-/** Goes to the next or previous event of the same task, or that was refused. */
-export async function nearest(by: "subject" | "rejections", step: 1 | -1): Promise<void> {
+let turn: Promise<void> = Promise.resolve();
+
+/** Goes to the next or previous event of the same task, or that was refused. Keys pressed quickly take their turns. */
+export function nearest(by: "subject" | "rejections", step: 1 | -1): Promise<void> {
+  turn = turn.then(() => toNearest(by, step)).catch(() => undefined);
+  return turn;
+}
+
+async function toNearest(by: "subject" | "rejections", step: 1 | -1): Promise<void> {
   const { at, meta, head } = moment;
   if (at === null || meta === null) return;
   const path = `/${encodeURIComponent(meta.past)}/events.json`;

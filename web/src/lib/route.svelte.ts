@@ -16,7 +16,10 @@ function addressNow(): string {
 }
 
 export function parsePlace(address: string): Place {
-  const [path = "", search = ""] = address.split("?", 2);
+  // A query may hold question marks of its own: JMESPath is full of them.
+  const cut = address.indexOf("?");
+  const path = cut < 0 ? address : address.slice(0, cut);
+  const search = cut < 0 ? "" : address.slice(cut + 1);
   const names = path.split("/").filter(Boolean).map(decoded);
   return {
     past: names[0] ?? null,
