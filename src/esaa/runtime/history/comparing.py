@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator
 
 from esaa.history.blame import blame
 from esaa.history.changes import Change, diff
 from esaa.history.past import Past
 from esaa.history.pointers import parse_pointer, pointer_of, value_at
 from esaa.history.values import changes_between
+from esaa.runtime.history.changed_parts import changed_page
 from esaa.runtime.history.commands import command, option
 from esaa.runtime.history.rules_met import RulesMet
 from esaa.runtime.history.views import BlameView, DiffView
-
-
-@runtime_checkable
-class PagesChanges(Protocol):
-    """A past that pages and counts its changed parts by itself."""
-
-    def changed_page(self, after: int, until: int, offset: int, count: int) -> Sequence[str]:
-        """So many of the pointers of `changed_parts`, from the one of this rank on."""
-        ...
-
-    def changed_members(self, after: int, until: int) -> dict[str, int]:
-        """How many parts of each member changed."""
-        ...
 
 
 def diff_view(past: Past, a: int, b: int, *, pointer: str, offset: int, count: int) -> DiffView:
     """A page of what differs between two states; `a` may be the later one."""
     names = parse_pointer(pointer)
     first, last = min(a, b), max(a, b)
-    if names:
-        parts = [one for one in past.changed_parts(first, last) if _touches(parse_pointer(one), names)]
-        counts: dict[str, int] = dict(Counter(_member(one) for one in parts))
-        page, total = parts[offset : offset + count], len(parts)
-    else:
-        counts = _counts(past, first, last)
-        page, total = _parts_page(past, first, last, offset, count), sum(counts.values())
+    counts, page = changed_page(past, first, last, names, offset, count)
+    total = sum(counts.values())
     return DiffView(
         past=past.name,
         at=b,
@@ -76,27 +56,6 @@ def blame_view(past: Past, seq: int, pointer: str, rules: RulesMet) -> BlameView
         rules=() if newest is None else rules.met_by(newest),
         is_cut=found.is_cut,
     )
-
-
-def _counts(past: Past, first: int, last: int) -> dict[str, int]:
-    if isinstance(past, PagesChanges):
-        return past.changed_members(first, last)
-    return dict(Counter(_member(one) for one in past.changed_parts(first, last)))
-
-
-def _parts_page(past: Past, first: int, last: int, offset: int, count: int) -> list[str]:
-    if isinstance(past, PagesChanges):
-        return list(past.changed_page(first, last, offset, count))
-    return list(islice(past.changed_parts(first, last), offset, offset + count))
-
-
-def _member(part: str) -> str:
-    return parse_pointer(part)[0]
-
-
-def _touches(part: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    common = min(len(part), len(names))
-    return part[:common] == names[:common]
 
 
 def _part_changes(past: Past, a: int, b: int, part: str, names: tuple[str, ...]) -> Iterator[Change]:

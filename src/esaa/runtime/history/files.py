@@ -10,10 +10,12 @@ from msgspec import UNSET
 
 from esaa.errors import EsaaError, NotFound
 from esaa.history.entries import Entry
+from esaa.history.members import HasMembers
 from esaa.history.past import Past
 from esaa.history.pointers import parse_pointer, pointer_of
 from esaa.history.tree import is_binary, patch_text
 from esaa.protocol.facts import FileWritten
+from esaa.runtime.history.changed_parts import changed_in
 from esaa.runtime.history.commands import command
 from esaa.runtime.history.lines import fact_of
 from esaa.runtime.history.sources import Sources
@@ -44,7 +46,9 @@ def files_view(
     rows = [
         _row(past, seq, name, part, since) for name, part in islice(past.parts(seq, "files"), offset, offset + count)
     ]
-    total = sum(1 for _ in past.parts(seq, "files"))
+    total = (
+        past.member_sizes(seq)["files"] if isinstance(past, HasMembers) else sum(1 for _ in past.parts(seq, "files"))
+    )
     # What is gone stands at the end, after all that is there.
     rest = max(offset - total, 0)
     rows += [FileRow(path=one, sha256=None, bytes=None, task_id=None, seq=None, changed="removed") for one in removed][
@@ -111,9 +115,9 @@ def rows_of_write(past: Past, entry: Entry) -> Iterator[FileRow]:
 def changed_files(past: Past, since: int, seq: int) -> list[str]:
     """The paths of the files that differ between two moments, in the order of the alphabet."""
     found: list[str] = []
-    for pointer in past.changed_parts(min(since, seq), max(since, seq)):
+    for pointer in changed_in(past, min(since, seq), max(since, seq), "files"):
         names = parse_pointer(pointer)
-        if names[0] == "files" and len(names) == 2:
+        if len(names) == 2:
             before, after = (_digest_at(past, one, names[1]) for one in (since, seq))
             if before != after:
                 found.append(names[1])
@@ -196,6 +200,8 @@ def _change(past: Past, since: int, path: str, part: Any) -> Changed:
 
 
 def _removed(past: Past, since: int, seq: int) -> Iterator[str]:
+    if past.kind == "log" and since <= seq:
+        return  # events of the log write files, and remove none
     for path in changed_files(past, since, seq):
         if past.part(seq, pointer_of(("files", path))) is UNSET:
             yield path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,10 +21,15 @@ from esaa.runtime.verification.checkpoint_audit import Knowledge, Trust
 from esaa.runtime.verification.verify import find_target, verify
 from esaa.stores.checkpoints import CHECKPOINTS, LATEST, CheckpointStore
 from esaa.stores.disk import Disk
-from esaa.stores.layout import ROADMAP
+from esaa.stores.layout import LOG_NAME, ROADMAP
 
 _CHECKPOINTS_SHOWN_MAX = 200
 _ROOT_COMPUTED_MAX = 20_000
+
+_VERIFYING = threading.Lock()
+_VERIFIED: dict[tuple[str, int, int, int], Trust] = {}
+"""What was verified by this process. Many machines may be open on one log, and a long one takes its time."""
+_VERIFIED_MAX = 8
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +46,17 @@ def prove_log(root: Path, config_dir: Path) -> Prove:
     """Verifies the governed log of a workspace; the answer is a function, for it takes its time."""
 
     def prove() -> Proof:
-        verdict = verify(find_target(root), knowledge=Knowledge(config_dir))
-        return Proof(
-            trust=verdict.trust, checkpoints=tuple(_checkpoints(CheckpointStore(root / ROADMAP / CHECKPOINTS, Disk())))
-        )
+        found = (root / ROADMAP / LOG_NAME).stat()
+        key = (str(root), found.st_ino, found.st_size, found.st_mtime_ns)
+        with _VERIFYING:
+            trust = _VERIFIED.get(key)
+            if trust is None:
+                trust = verify(find_target(root), knowledge=Knowledge(config_dir)).trust
+                _VERIFIED[key] = trust
+                while len(_VERIFIED) > _VERIFIED_MAX:
+                    _VERIFIED.pop(next(iter(_VERIFIED)))
+        store = CheckpointStore(root / ROADMAP / CHECKPOINTS, Disk())
+        return Proof(trust=trust, checkpoints=tuple(_checkpoints(store)))
 
     return prove
 
