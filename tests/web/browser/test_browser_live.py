@@ -73,7 +73,8 @@ def test_a_whole_run_is_followed_to_its_end(browser: Browser, tmp_path: Path, ne
         run = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seen: list[int] = []
         while run.poll() is None:
-            seen.append(int(person.page.locator("[data-screen]").get_attribute("data-shown") or 0))
+            shown = person.page.locator("[data-screen]").get_attribute("data-shown")
+            seen += [] if shown is None else [int(shown)]
             person.page.wait_for_timeout(100)
         assert run.returncode == 0
         person.shows(head_of(served))
