@@ -58,7 +58,7 @@ export function lanesOf(all: Entry[], query: URLSearchParams): object {
 
   const ticks = Array.from({ length: Math.min(9, entries.length) }, (_, tick) => {
     const index = Math.round((tick * (entries.length - 1)) / Math.max(1, Math.min(9, entries.length) - 1));
-    return { x: (places[index] ?? 0) * scale, label: byOrder ? `#${entries[index]?.seq ?? ""}` : clock(entries[index]?.ts ?? "").slice(0, 5) };
+    return { x: (places[index] ?? 0) * scale, label: byOrder ? `#${entries[index]?.seq ?? ""}` : clock(entries[index]?.ts ?? "").slice(0, whole < 3600 ? 8 : 5) };
   });
   return {
     axis,

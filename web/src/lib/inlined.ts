@@ -4,6 +4,7 @@ import type { Card, Change, Entry, FileRow, Json, StateChild } from "./answers.t
 import { changesOf } from "./changes.ts";
 import { graphOf } from "./inlined-graph.ts";
 import { lanesOf } from "./inlined-lanes.ts";
+import { patchOf } from "./inlined-patch.ts";
 
 type Version = [number, Json] | [number];
 type Object_ = { [name: string]: Json };
@@ -59,6 +60,10 @@ export class FilePast {
   constructor(data: Inlined) {
     this.#data = data;
     this.#first = data.entries[0]?.seq ?? 1;
+  }
+
+  get leftOut(): string[] {
+    return this.#data.left_out;
   }
 
   answer(address: string): unknown {
@@ -339,6 +344,14 @@ export class FilePast {
     });
   }
 
+  #patch(since: number, path: string, after: string | null): string | null {
+    const file = this.#valueAt(this.document(since), ["files", path]);
+    const sha256 = isObject(file) && typeof file["sha256"] === "string" ? file["sha256"] : null;
+    const before = sha256 === null ? "" : (this.#data.contents[sha256] ?? null);
+    // A file that is gone has no content now; one that was left out cannot be compared.
+    return before === null || (after === null && file === undefined) ? null : patchOf(before, after ?? "");
+  }
+
   #files(at: number, since: number | null, path: string | null, offset: number, count: number): object {
     const rows = this.#fileRows(at, since);
     const cli = `esaa checkout --at ${at} DIR`;
@@ -347,7 +360,8 @@ export class FilePast {
     if (row === undefined) throw new NotInFile(`There is no file ${path} after #${at}.`);
     const content = row.sha256 === null ? null : (this.#data.contents[row.sha256] ?? null);
     const note = content === null && row.changed !== "removed" ? "Its content was left out of this file." : "";
-    return { since, total: 1, offset: 0, files: [row], path, content, is_binary: false, patch: null, note, cli };
+    const patch = since === null ? null : this.#patch(since, path, content);
+    return { since, total: 1, offset: 0, files: [row], path, content, is_binary: false, patch, note, cli };
   }
 }
 

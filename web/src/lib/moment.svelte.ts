@@ -7,6 +7,7 @@ import { addressOfQuestion, ask, Failure, isInlined } from "./source.ts";
 
 const NUMBER = /^#?(\d{1,15})$/;
 const HEAD_EVERY_MS = 250;
+const META_EVERY_MS = 2000;
 
 class Moment {
   meta: Meta | null = $state.raw(null);
@@ -18,9 +19,12 @@ class Moment {
   wasReplaced = $state(false);
 
   #past: string | null = null;
+  /** True while the failure is about a moment that the address names. */
+  #isBadRef = false;
   #events: EventSource | null = null;
   #headTimer: ReturnType<typeof setTimeout> | undefined;
   #headNext = 0;
+  #metaTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Without `at` in the address the cursor follows the head. */
   isLive = $derived(route.get("at") === "");
@@ -111,7 +115,21 @@ class Moment {
     this.#headTimer ??= setTimeout(() => {
       this.#headTimer = undefined;
       if (this.#headNext > this.head) this.head = this.#headNext;
+      this.#metaTimer ??= setTimeout(() => void this.#reread(), META_EVERY_MS);
     }, HEAD_EVERY_MS);
+  }
+
+  /** New events bring new actors, runs and proofs. */
+  async #reread(): Promise<void> {
+    this.#metaTimer = undefined;
+    const past = this.#past;
+    if (past === null) return;
+    try {
+      const meta = await ask<Meta>(`/${encodeURIComponent(past)}.json`);
+      if (this.#past === past) this.meta = meta;
+    } catch {
+      // The next event asks again.
+    }
   }
 
   /** The address of a question about this moment. */
@@ -154,8 +172,16 @@ class Moment {
         const seq = await this.resolve(ref);
         if (route.get(name) === ref) route.set({ [name]: seq });
       } catch (error) {
-        if (error instanceof Failure) this.failure = error;
+        if (error instanceof Failure) {
+          this.failure = error;
+          this.#isBadRef = true;
+          return;
+        }
       }
+    }
+    if (this.#isBadRef) {
+      this.#isBadRef = false;
+      this.failure = null;
     }
   }
 }

@@ -27,6 +27,9 @@ export const isInlined = element !== null;
 
 const inlined = element === null ? null : new FilePast(JSON.parse(element.textContent ?? "null") as Inlined);
 
+/** What an exported file does not hold, a sentence each. */
+export const leftOut: string[] = inlined?.leftOut ?? [];
+
 export type Params = Record<string, string | number | null | undefined>;
 
 /** The address of a twin with its query, in a fixed order, so that the same question is the same text. */
