@@ -111,13 +111,16 @@ class EventRows:
         found = self._numbers.get((LABEL, text))
         if found is not None:
             return found
-        if self._labels is None:
+        labels = self._labels
+        if labels is None:
             count = "SELECT count(*) FROM names WHERE kind = ?"
-            self._labels = self._connection.execute(count, (LABEL,)).fetchone()[0]
+            labels = int(self._connection.execute(count, (LABEL,)).fetchone()[0])
         row = self._connection.execute("SELECT id FROM names WHERE kind = ? AND name = ?", (LABEL, text)).fetchone()
-        if row is None and self._labels >= _LABELS_MAX:
-            return None
-        self._labels += row is None
+        self._labels = labels
+        if row is None:
+            if labels >= _LABELS_MAX:
+                return None
+            self._labels = labels + 1
         return self._number(LABEL, text, text_of(event.recorded, event.payload))
 
     def _number(self, kind: int, name: str, words: str | None) -> int:

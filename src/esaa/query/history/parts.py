@@ -77,14 +77,15 @@ class LogParts:
                 "SELECT DISTINCT seq FROM versions INDEXED BY versions_seq WHERE seq <= ? ORDER BY seq", (until,)
             )
             return [seq for (seq,) in rows]
-        if names[0] not in MEMBERS:
+        member = names[0]
+        if member not in MEMBERS:
             return []
-        if names[0] in WHOLE or len(names) > 1:
-            part = find_part(self._connection, names[0], "" if names[0] in WHOLE else names[1])
+        if member in WHOLE or len(names) > 1:
+            part = find_part(self._connection, member, "" if member in WHOLE else names[1])
             rows = execute("SELECT seq FROM versions WHERE part = ? AND seq <= ? ORDER BY seq", (part, until))
             return [seq for (seq,) in rows]
         rows = execute(
-            "SELECT DISTINCT seq FROM versions WHERE part BETWEEN ? AND ? AND seq <= ?", (*parts_of(names[0]), until)
+            "SELECT DISTINCT seq FROM versions WHERE part BETWEEN ? AND ? AND seq <= ?", (*parts_of(member), until)
         )
         return sorted(seq for (seq,) in rows)
 
