@@ -99,7 +99,7 @@ def _making(root: Path, repeats: int) -> Figure:
         "index_bytes": index.stat().st_size,
         "log_bytes": log.stat().st_size,
     }
-    return Figure(name="history: CPU of making the index / folding the log once", ratio=ratio, bar=7, detail=detail)
+    return Figure(name="history: CPU of making the index / folding the log once", ratio=ratio, bar=8, detail=detail)
 
 
 def _fold(log: Path) -> None:
