@@ -415,6 +415,8 @@ def test_verification_that_is_edited_stands_as_it_is_edited() -> None:
         ("/event_id", "EV-1"),
         ("", {}),
         ("/payload/none/such", 1),
+        ("/payload/decison", "approve"),
+        ("/task_id", "T-2"),
         ("/payload", []),
         ("/payload/task_id", 5),
         ("/ts", "soon"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from esaa.protocol.wire import ProtocolVocabulary, action_of
 OUTPUT = "/output"
 """What an edit of a refused output begins with; every other edit is of the event's own line."""
 
-_FIXED = ("event_id", "event_seq", "schema_version", "prev_hash", "causation_id", "correlation_id", "command_id")
+_EDITABLE = ("actor", "ts", "action", "payload", "reviewer_role")
 _VOCABULARY = ProtocolVocabulary()
 _NOTHING_KEPT: dict[str, bytes] = {}
 _FORMS = (
@@ -74,7 +74,7 @@ def edited_event(recorded: Recorded[Fact], edits: tuple[Edit, ...]) -> Recorded[
     """The event with other values. Raises `UsageError` for a value that is not there, or one that makes no event."""
     line = msgspec.json.decode(_VOCABULARY.encode(recorded))
     for edit in edits:
-        refuse_fixed(recorded.version, edit.pointer, parse_pointer(edit.pointer), _FIXED, "/actor, /ts or /payload/...")
+        refuse_fixed(recorded.version, edit.pointer, _EDITABLE, "/actor, /ts or /payload/...")
         line = put(line, edit, recorded.version)
     try:
         event = _VOCABULARY.decode(compact(line))
@@ -82,6 +82,11 @@ def edited_event(recorded: Recorded[Fact], edits: tuple[Edit, ...]) -> Recorded[
         raise unfit(recorded.version, f"the edited event is none: {error}", "`esaa show` shows it as it is.") from None
     if not is_log_time(event.ts):
         raise unfit(recorded.version, f"{event.ts[:40]!r} is no time", "Write it as 2026-02-27T01:25:22Z.")
+    said = msgspec.json.decode(_VOCABULARY.encode(event))
+    for edit in edits:
+        if value_at(said, parse_pointer(edit.pointer)) is UNSET:
+            why = f"`{action_of(event.fact)}` has no `{edit.pointer[:80]}`"
+            raise unfit(recorded.version, why, "`esaa show` shows what it has.")
     return event
 
 
@@ -150,10 +155,11 @@ def insert_invalid(after: int, why: str, forms: str = _FORMS) -> UsageError:
     return UsageError("WHAT_IF_INSERT_INVALID", f"What is inserted after #{after} {why}.", forms)
 
 
-def refuse_fixed(seq: int, pointer: str, names: tuple[str, ...], fixed: tuple[str, ...], editable: str) -> None:
-    """Raises `UsageError` for a value that an event cannot have otherwise: its place and its id."""
-    if not names or names[0] in fixed:
-        raise unfit(seq, f"`{pointer[:80]}` cannot be edited", f"Edit {editable}.")
+def refuse_fixed(seq: int, pointer: str, editable: Collection[str], told: str) -> None:
+    """Raises `UsageError` for a value that an event cannot have otherwise: its place, its id, what no event has."""
+    names = parse_pointer(pointer)
+    if not names or names[0] not in editable:
+        raise unfit(seq, f"`{pointer[:80]}` cannot be edited", f"Edit {told}.")
 
 
 def no_output(seq: int, why: str) -> UsageError:

@@ -9,7 +9,6 @@ import msgspec
 
 from esaa.errors import UsageError
 from esaa.history.edits import Edit, insert_invalid, put, refuse_fixed, unfit
-from esaa.history.pointers import parse_pointer
 from esaa.kernel.vocabulary import MalformedLine
 from esaa.trail.event import TrailEvent
 from esaa.trail.evolve import evolve
@@ -18,8 +17,8 @@ from esaa.trail.state import OrchestrationState
 from esaa.trail.types import EventTypes
 from esaa.trail.wire import event_of_view, event_view
 
-_FIXED = ("event_id", "event_sequence", "issue_key", "prev_hash")
-_EDITABLE = "/event_type, /actor, /timestamp or /metadata/..."
+_EDITABLE = ("event_type", "event_version", "actor", "timestamp", "metadata", "occurred_at", "git_sha", "branch")
+_TOLD = "/event_type, /actor, /timestamp or /metadata/..."
 _FORMS = 'Give {"event_type": ..., "metadata": {...}}, and an "actor" where it is another one.'
 
 
@@ -64,9 +63,7 @@ def edited_stream_event(event: TrailEvent, edits: tuple[Edit, ...]) -> TrailEven
     """The event with other values. Raises `UsageError` for a value that is not there, or one that makes no event."""
     view = event_view(event)
     for edit in edits:
-        refuse_fixed(
-            event.version, edit.pointer, parse_pointer(edit.pointer), _FIXED, "/actor, /timestamp, /metadata/..."
-        )
+        refuse_fixed(event.version, edit.pointer, _EDITABLE, _TOLD)
         view = put(view, edit, event.version)
     try:
         return event_of_view(view)
