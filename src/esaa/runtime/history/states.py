@@ -72,7 +72,7 @@ def board_view(
     return BoardView(
         past=past.name,
         at=seq,
-        cli=command(past, "state", "/tasks", "--at", seq),
+        cli=command(past, *(("status",) if past.kind == "log" else ("state", "/tasks")), "--at", seq),
         since=since,
         counts=board.counts,
         columns=board.columns,
