@@ -5,6 +5,7 @@ Run by `make demo`. Needs nothing but the installed package; works in a scratch 
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -64,6 +65,9 @@ def main() -> int:
     log.write_text(text.replace('"decision":"request_changes"', '"decision":"approve"', 1), "utf-8")
     esaa(["verify", "--explain"], copy, environment, expect=4)
 
+    refused = esaa(["log", "--action", "output.rejected", "--json"], project, environment, is_quiet=True)
+    number = json.loads(refused.splitlines()[0])["event_seq"]
+
     short = shlex.quote(os.path.relpath(ESAA)) if ESAA.is_relative_to(Path.cwd()) else shlex.quote(str(ESAA))
     where = shlex.quote(str(project))
     tell("Try next")
@@ -75,6 +79,8 @@ def main() -> int:
         f"{short} --root {where} doctor",
     ):
         print(f"  {command}")
+    print("\nSee it in a browser: this opens the page at the moment when the write was refused, and why.")
+    print(f"  {short} --root {where} serve --open 'log/events?at={number}'")
     print(f"\nThe page that was built: {project / 'src' / 'index.html'}")
     print(f"The report of how: {report}")
     verdict = esaa(["verify"], project, environment, is_quiet=True)

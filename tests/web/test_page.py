@@ -82,3 +82,17 @@ def test_a_page_that_is_built_anew_is_served_anew(page: Path, tmp_path: Path) ->
         (page / "index.html").write_bytes(b"another")
         os.utime(page / "index.html", ns=(1, 1))
         assert web.get("/").content == b"another"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("/log/event?at=12&since=3", "/log/events?at=12&since=3"),
+        ("/log/event", "/log/events"),
+        ("/log/task?id=T-1000&at=12", "/log/board?task=T-1000&at=12"),
+    ],
+)
+def test_what_stands_beside_a_list_is_shown_there(asked: str, shown: str, page: Path, tmp_path: Path) -> None:
+    with client(tmp_path, page=page) as web:
+        answer = web.get(asked)
+    assert (answer.status_code, answer.headers["location"]) == (303, shown)

@@ -22,7 +22,7 @@ def serve(face: Face, screen: str, port: int, host: str, opens: bool, allow_acti
     """Serve the page of the time machine, and every answer of it as JSON, until it is interrupted.
 
     Prints the address, with the token that lets one in. Nothing leaves this machine. SCREEN is where to begin, such
-    as `log/event?at=79`. Every screen has an address, and `.json` behind its name gives the same answer to a program;
+    as `log/events?at=79`. Every screen has an address, and `.json` behind its name gives the same answer to a program;
     /openapi.json describes them all.
 
     Example: esaa serve --open "log/board?at=HEAD~20"

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -40,6 +40,10 @@ from esaa.web.tail import Tail
 
 SCREENS = frozenset({one.screen for one in QUESTIONS if one.screen} | {"notes"})
 """What may stand behind the name of a past, as a screen of the page."""
+
+
+_SHOWN_ON = {"event": "events", "task": "board"}
+"""Answers that are shown on another screen: one event beside the list of all, one task beside its board."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +113,10 @@ def make_app(setting: Setting) -> ASGIApp:
                 check_stream(_past(request))
             except UsageError:
                 raise HTTPException(404) from None  # what is no past has no page either
+        shown = _SHOWN_ON.get(str(request.path_params.get("screen", "")))
+        if shown is not None:
+            query = request.url.query.replace("id=", "task=", 1) if shown == "board" else request.url.query
+            return RedirectResponse(f"/{_past(request)}/{shown}" + (f"?{query}" if query else ""), 303)
         return await page.shell(request)
 
     @asynccontextmanager
