@@ -259,7 +259,7 @@ export class FilePast {
         const cards = all.slice(start, start + count);
         return { status: name, total: all.length, cards, next: start + cards.length < all.length ? (cards.at(-1)?.task_id ?? null) : null };
       });
-    return { since, counts, columns: pages, cli: `esaa state /tasks --at ${at}` };
+    return { since, counts, columns: pages, cli: `esaa status --at ${at}` };
   }
 
   #task(at: number, id: string): object {
