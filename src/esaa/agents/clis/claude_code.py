@@ -20,6 +20,7 @@ class ClaudeCode:
     program = "claude"
     package = "@anthropic-ai/claude-code"
     versions: tuple[str, ...] = ("2.1.330",)
+    oldest: str = "2.1.197"
     credentials: tuple[str, ...] = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
     variables: tuple[str, ...] = (
         "ANTHROPIC_BASE_URL",
