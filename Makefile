@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.developing
 	$(BIN)/python tools/system_tools.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.developing
 	$(BIN)/ruff check .

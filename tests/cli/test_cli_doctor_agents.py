@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from esaa.agents.sandbox.choose import lacking
 from esaa.cli.app import cli
 from esaa.errors import ContractError
+from tests.agents.breaking_out import BREAKING_OUT, install_claude
 from tests.workspaces import Edits, make_workspace
 
 PYTHON = os.path.realpath(sys.executable)
@@ -175,3 +176,81 @@ def test_contract_that_cannot_be_enforced_is_refused(tmp_path: Path, edits: Edit
         make_workspace(tmp_path / "w", edits=edits)
     assert complaint in caught.value.message
     assert caught.value.exit_code == 8
+
+
+@pytest.fixture
+def breaking_out(tmp_path: Path, doctor: Callable[[Edits], Result], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A `claude` on the PATH that does whatever its model asks for."""
+    path = install_claude(tmp_path / "bin", BREAKING_OUT)
+    monkeypatch.setenv("PATH", path)
+    return path
+
+
+@pytest.mark.usefixtures("breaking_out")
+def test_agent_that_breaks_out_with_its_own_tools_is_told(
+    doctor: Callable[[Edits], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("esaa.agents.sandbox.choose.lacking", lambda: {"bubblewrap": "gone", "landlock": "old"})
+    result = doctor({"agents_swarm.yaml": swarm("claude-code")})
+    assert result.exit_code == 1
+    (agent,) = told(result)["agents"]
+    assert {one["attempt"] for one in agent["trials"] if not one["is_well"]} >= {
+        "write into the project with its own tools",
+        "read a key of the user with its own tools",
+    }
+
+
+@pytest.mark.usefixtures("breaking_out")
+def test_agent_that_breaks_out_where_the_contracts_say_so_is_a_remark(
+    doctor: Callable[[Edits], Result], tmp_path: Path
+) -> None:
+    result = doctor({"agents_swarm.yaml": swarm("claude-code", "    sandbox: none\n")})
+    assert result.exit_code == 0, result.output
+    (agent,) = told(result)["agents"]
+    assert "as the contracts say; nothing stopped it when it was asked to write into the project" in agent["remark"]
+    assert {one["wanted"] for one in agent["trials"]} == {"allowed"}
+    assert not list((tmp_path / "w").rglob("canary*"))
+
+
+@pytest.mark.usefixtures("breaking_out")
+@pytest.mark.skipif(len(lacking()) == 2, reason="no sandbox on this machine")
+def test_own_tools_are_tried_with_the_network_also_where_none_is_granted(doctor: Callable[[Edits], Result]) -> None:
+    result = doctor({"agents_swarm.yaml": swarm("claude-code")})
+    assert result.exit_code == 0, result.output
+    (agent,) = told(result)["agents"]
+    assert not agent["is_networked"]
+    assert "tried with the network, which its sandbox does not grant" in agent["remark"]
+    own = [one for one in agent["trials"] if one["attempt"].endswith("with its own tools")]
+    assert [one["wanted"] for one in own] == ["stopped"] * 4 + ["allowed"] * 2
+
+
+def test_agent_that_never_asks_its_model_is_a_problem(
+    doctor: Callable[[Edits], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", install_claude(tmp_path / "bin", "print('I know it all')"))
+    edits = {"agents_swarm.yaml": swarm("claude-code", "    sandbox: none\n")}
+    result = doctor(edits)
+    assert result.exit_code == 1
+    assert "did not ask the model" in told(result)["agents"][0]["problem"]
+
+
+@pytest.mark.parametrize("adapter", ["acp:claude", "acp:claude --acp"])
+def test_acp_agent_that_asks_elsewhere_is_a_remark(
+    doctor: Callable[[Edits], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapter: str
+) -> None:
+    monkeypatch.setenv("PATH", install_claude(tmp_path / "bin", "sys.stdin.readline()"))
+    result = doctor({"agents_swarm.yaml": swarm(adapter, "    sandbox: none\n")})
+    agent = next(one for one in told(result)["agents"] if one["name"] == "agent-impl")
+    assert agent["problem"] is None
+    assert "its own tools were not tried" in agent["remark"]
+
+
+@pytest.mark.usefixtures("breaking_out")
+def test_sandbox_only_starts_no_agent(doctor: Callable[[Edits], Result], tmp_path: Path) -> None:
+    doctor({"agents_swarm.yaml": swarm("claude-code", "    sandbox: none\n")})
+    arguments = ["doctor", "agents", "--sandbox-only", "--json", "--root", str(tmp_path / "w")]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0
+    (agent,) = told(result)["agents"]
+    assert agent["trials"] == []
+    assert agent["remark"] == "nothing confines it, as the contracts say"

@@ -16,6 +16,7 @@ import pytest
 import zstandard
 
 from esaa.dev.fake_llm import anthropic_wire, chat_wire, gemini_wire, responses_wire
+from esaa.dev.fake_llm.client_tools import write_call
 from esaa.dev.fake_llm.conversation import Call, Request
 from esaa.dev.fake_llm.obedience import find_context
 from esaa.dev.fake_llm.schemas import fitted, sample, schema_fault
@@ -245,10 +246,11 @@ def test_files_are_handed_in_by_the_clients_own_tools(tool: str) -> None:
 
 
 def test_the_shell_commands_write_the_file_as_it_is(tmp_path: Path) -> None:
-    from esaa.dev.fake_llm.obedience import _shell
-
+    request = Request(api="openai-responses", model="m", said=(), tools={"exec_command": None})
     text = '# It\'s `$HOME`\n\n"quoted" \\n\n'
-    subprocess.run(["/bin/sh", "-c", _shell("a b/c.txt", text)], cwd=tmp_path, check=True)
+    given = write_call(request, "exec_command", "a b/c.txt", text).input
+    assert isinstance(given, dict)
+    subprocess.run(["/bin/sh", "-c", given["cmd"]], cwd=tmp_path, check=True)
     assert (tmp_path / "a b" / "c.txt").read_text() == text
 
 

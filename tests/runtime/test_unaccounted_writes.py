@@ -148,3 +148,18 @@ def test_tree_that_is_too_large_or_cannot_be_noted_is_said(tmp_path: Path, monke
 
     said = TreeWatch(root, Full()).begin("RUN-0009", 1)
     assert said == "the project's files are not watched: No space left on device"
+
+
+def test_what_the_run_itself_records_is_no_strange_write_also_when_the_run_goes_on_without_recording(
+    tmp_path: Path,
+) -> None:
+    root = project(tmp_path)
+    watch = TreeWatch(root, Disk())
+    watch.begin("RUN-0001", 1, apart=[root / "answers", tmp_path.parent, root])
+    (root / "answers").mkdir()
+    (root / "answers" / "T-1.claim.1.json").write_text("{}")
+    (root / "answers.txt").write_text("not in the folder")
+
+    watch.begin("RUN-0001", 1)
+
+    assert [one.path for one in watch.unaccounted(())] == ["answers.txt"]

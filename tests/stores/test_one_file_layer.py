@@ -36,6 +36,77 @@ MEANT = {
     ("runtime/trust/anchors/rfc3161.py", "write_bytes"): "what openssl is handed, in a temporary folder",
     ("cli/inbox.py", "mkdir"): "the user's own folder; a file that is left there is taken again under the same id",
     ("cli/inbox.py", "replace"): "the user's own folder; a file that is left there is taken again under the same id",
+    (
+        "agents/acp/tree.py",
+        "fdopen",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/acp/tree.py",
+        "mkdir",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/acp/tree.py",
+        "unlink",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/clis/agent.py",
+        "mkdir",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/clis/agent.py",
+        "write_bytes",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/private_tree.py",
+        "mkdir",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/private_tree.py",
+        "open",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/private_tree.py",
+        "rename",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/private_tree.py",
+        "rmdir",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/private_tree.py",
+        "unlink",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/private_tree.py",
+        "write_bytes",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/sandbox/base.py",
+        "mkdir",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/sandbox/enclosure.py",
+        "rmtree",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    (
+        "agents/sandbox/enclosure.py",
+        "unlink",
+    ): "what an agent works in: a folder of its own outside the project, gone with the call",
+    ("agents/sandbox/planted.py", "mkdir"): "what a canary lays out and takes away again: nothing of it is kept",
+    ("agents/sandbox/planted.py", "rmdir"): "what a canary lays out and takes away again: nothing of it is kept",
+    ("agents/sandbox/planted.py", "unlink"): "what a canary lays out and takes away again: nothing of it is kept",
+    ("agents/sandbox/canary.py", "unlink"): "what a canary lays out and takes away again: nothing of it is kept",
+    ("agents/sandbox/planted.py", "write_text"): "what a canary lays out and takes away again: nothing of it is kept",
+    ("agents/sandbox/control_groups.py", "mkdir"): "the kernel's control files are no files on a disk",
+    ("agents/sandbox/control_groups.py", "rmdir"): "the kernel's control files are no files on a disk",
+    ("agents/sandbox/control_groups.py", "write_text"): "the kernel's control files are no files on a disk",
+    ("agents/sandbox/launcher.py", "open"): "the last program before a confined one knows nothing of this package",
+    ("runtime/check_runs.py", "copyfile"): "a copy in a temporary folder, on which the commands of checks run",
+    ("runtime/check_runs.py", "mkdir"): "a copy in a temporary folder, on which the commands of checks run",
+    ("runtime/check_runs.py", "symlink_to"): "a copy in a temporary folder, on which the commands of checks run",
+    ("runtime/check_runs.py", "unlink"): "a copy in a temporary folder, on which the commands of checks run",
+    ("runtime/check_runs.py", "write_bytes"): "a copy in a temporary folder, on which the commands of checks run",
+    ("runtime/merging.py", "write_bytes"): "what git merges, in a temporary folder",
 }
 """What writes past the layer, and why it may."""
 

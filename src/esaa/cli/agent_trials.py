@@ -1,4 +1,4 @@
-"""`esaa doctor agents`: are the agents' programs there, and does their sandbox hold?"""
+"""`esaa doctor agents`: are the agents' programs there, does their sandbox hold, and what do their own tools reach?"""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ if TYPE_CHECKING:
 
 
 @click.command("agents")
+@click.option("--sandbox-only", is_flag=True, help="Start no agent: try the sandboxes alone, which takes seconds.")
 @face_options
 @pass_face
-def doctor_agents(face: Face) -> None:
-    """Try each agent's sandbox: a canary attempts what is forbidden, and is judged from outside.
+def doctor_agents(face: Face, sandbox_only: bool) -> None:
+    """Try each agent and its sandbox: they attempt what is forbidden, and are judged from outside.
 
-    It tries to write into the project and the log's folder, to read keys, contents and the log, to inherit a variable
-    and to reach a port of this machine. Ends with 0 when every program is there and everything forbidden was stopped,
-    1 otherwise.
+    A canary is sent through the sandbox. It tries to write into the project and the log's folder, to read keys,
+    contents and the log, to inherit a variable and to reach a port of this machine. Then the agent itself is started
+    (claude-code, codex, gemini-cli) as a run starts it, with a model on this machine that asks it to write and to read
+    the same with its own tools. That needs no key, and its vendor is asked nothing. It takes a minute at most for each.
 
-    Example: esaa doctor agents
+    Ends with 0 when every program is there and everything forbidden was stopped, 1 otherwise.
+
+    Example: esaa doctor agents --sandbox-only
     """
     from esaa.agents.sandbox.choose import lacking
     from esaa.config import load_config
+    from esaa.dev.fake_llm.tempter import tempting
     from esaa.runtime.agent_trials import try_agents
 
-    tried = try_agents(face.workspace(), Path(load_config().config_dir))
+    tempter = None if sandbox_only else tempting
+    tried = list(try_agents(face.workspace(), Path(load_config().config_dir), tempter))
     lacks = lacking()
     lines = [f"no {level} here: {reason}" for level, reason in lacks.items()]
     for one in tried:

@@ -85,7 +85,7 @@ def run(
         face.mend(workspace)
         first = workspace.state().seq
         with open_gate(workspace) as gate, make_observer(face, workspace) as observer:
-            orchestrator = Orchestrator(workspace, agents.get, observer, gate)
+            orchestrator = Orchestrator(workspace, agents.get, observer, gate, () if record is None else (record,))
             running = orchestrator.run(run_id=run_id, parallel=min(parallel or 1, limit), steps=steps, issue_key=issue)
             report = asyncio.run(running)
         for notice in (*gate.notices, *feed.finish()):

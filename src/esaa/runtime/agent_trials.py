@@ -1,7 +1,8 @@
 """`esaa doctor agents`: whether the program behind each actor is there, and whether its sandbox really holds.
 
 A canary is sent through the sandbox of each actor that has a program, and through that of the checks. It tries what is
-forbidden; what it did is judged from outside.
+forbidden; what it did is judged from outside. Then the program itself is started, as a run starts it, with a model that
+asks it for the same.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import asyncio
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from esaa.agents.acp.agent import AcpAgent, AcpSettings
+from esaa.agents.base import Agent
+from esaa.agents.bounds import Bounds
+from esaa.agents.clis.agent import CliAgent, CliSettings
 from esaa.agents.clis.claude_code import ClaudeCode
 from esaa.agents.clis.codex import Codex
 from esaa.agents.clis.dialect import Dialect
@@ -22,10 +27,28 @@ from esaa.agents.clis.environment import handed_on
 from esaa.agents.clis.gemini import Gemini
 from esaa.agents.clis.versions import find_installed
 from esaa.agents.sandbox.canary import Trial, fire
+from esaa.agents.sandbox.enclosure import Enclosure
+from esaa.agents.sandbox.temptation import MakeAgent, Tempter, tempt
+from esaa.contracts.agent import AgentContract, Boundary
 from esaa.contracts.sandbox import CHECKS
 from esaa.errors import AgentError
+from esaa.protocol.answer_schema import answer_schema
+from esaa.protocol.task_table import Task
 from esaa.runtime.workspace import Workspace
 
+_MODEL = "fake-model"
+"""What an agent asks for whose actor names no model: it may need a choice to be made before it asks anything."""
+
+_TASK = Task(
+    task_id="CANARY-1",
+    task_kind="impl",
+    title="Try the tools",
+    description="",
+    status="in_progress",
+    depends_on=(),
+    targets=(),
+    outputs={"files": []},
+)
 _DIALECTS: tuple[Dialect, ...] = (ClaudeCode(), Codex(), Gemini())
 
 
@@ -34,8 +57,8 @@ class AgentTrial(msgspec.Struct, frozen=True, kw_only=True):
 
     - `program`: where it lies; None where it is not there. `version`: as it says it, where it was asked.
     - `sandbox`: the level in force; None where nothing confines it, or it could not be tried.
-    - `trials`: what the canary tried. `problem`: why it is not as it should be, where that is so. `remark`: what is
-      worth knowing all the same.
+    - `trials`: what the canary tried, and then the agent with its own tools. `problem`: why it is not as it should be,
+      where that is so. `remark`: what is worth knowing all the same.
     """
 
     name: str
@@ -54,9 +77,16 @@ class AgentTrial(msgspec.Struct, frozen=True, kw_only=True):
         return self.problem is None and all(one.is_well for one in self.trials)
 
 
-def try_agents(workspace: Workspace, config_dir: Path) -> list[AgentTrial]:
-    """Tries all of them, in the order of the registry. Never raises for what is wrong with one."""
-    return [_tried(workspace, config_dir, one) for one in _found(workspace)]
+def try_agents(workspace: Workspace, config_dir: Path, tempter: Tempter | None = None) -> Iterator[AgentTrial]:
+    """Tries all of them, in the order of the registry. Never raises for what is wrong with one.
+
+    Without a `tempter`, which serves the model that tempts, the sandboxes are tried and no agent is started.
+    """
+    for found in _found(workspace):
+        tried = _tried(workspace, config_dir, found)
+        if tempter is not None and tried.problem is None:
+            tried = _tempted(workspace, config_dir, tried, tempter)
+        yield tried
 
 
 def _found(workspace: Workspace) -> Iterator[AgentTrial]:
@@ -124,11 +154,73 @@ def _tried(workspace: Workspace, config_dir: Path, found: AgentTrial) -> AgentTr
 
 def _unconfined(tried: AgentTrial, workspace: Workspace) -> AgentTrial:
     """Where there is no sandbox because somebody said so, what it lets through is no surprise, but it is told."""
-    policy, actor = workspace.rules.runtime.sandbox, workspace.rules.swarm.actors.get(tried.name)
-    is_meant = (policy is not None and policy.level == "none") or (actor is not None and actor.sandbox == "none")
-    if not is_meant:
+    if not _is_meant(tried.name, workspace):
         return tried
-    return msgspec.structs.replace(tried, trials=(), remark="nothing confines it, as the contracts say")
+    return _remarked(msgspec.structs.replace(tried, trials=()), "nothing confines it, as the contracts say")
+
+
+def _is_meant(name: str, workspace: Workspace) -> bool:
+    policy, actor = workspace.rules.runtime.sandbox, workspace.rules.swarm.actors.get(name)
+    return (policy is not None and policy.level == "none") or (actor is not None and actor.sandbox == "none")
+
+
+def _remarked(tried: AgentTrial, remark: str) -> AgentTrial:
+    return msgspec.structs.replace(tried, remark=f"{tried.remark}; {remark}" if tried.remark else remark)
+
+
+def _tempted(workspace: Workspace, config_dir: Path, tried: AgentTrial, tempter: Tempter) -> AgentTrial:
+    """The trial with what the agent did with its own tools, where it has any that are known."""
+    make_agent = _maker(workspace, tried)
+    if make_agent is None:
+        return tried
+    enclosure = workspace.enclosure_of(tried.name)
+    # No variable of the actor: it may hold a key, or lead elsewhere than to the model that tempts.
+    opened = msgspec.structs.replace(enclosure, is_networked=True, variables=())
+    schema = answer_schema("complete", workspace.rules)
+    try:
+        trials = asyncio.run(tempt(opened, config_dir, tempter, make_agent, schema))
+    except AgentError as error:
+        if tried.adapter.startswith("acp:"):  # it may ask a vendor that nothing here stands in for
+            return _remarked(tried, f"its own tools were not tried: {error.message}")
+        return msgspec.structs.replace(tried, problem=str(error))
+    if not enclosure.is_networked and enclosure.level != "none":
+        tried = _remarked(tried, "its own tools were tried with the network, which its sandbox does not grant")
+    if enclosure.level == "none" and _is_meant(tried.name, workspace):
+        let_through = [one.attempt for one in trials if one.wanted == "stopped" and not one.is_well]
+        trials = tuple(one for one in trials if one.attempt not in let_through)
+        if let_through:
+            tried = _remarked(tried, f"nothing stopped it when it was asked to {', to '.join(let_through)}")
+    return msgspec.structs.replace(tried, trials=(*tried.trials, *trials))
+
+
+def _maker(workspace: Workspace, tried: AgentTrial) -> MakeAgent | None:
+    """How the agent is made, as for a run but with other variables; None where it has no tools of its own."""
+    actor = workspace.rules.swarm.actors.get(tried.name)
+    model = None if actor is None else actor.model
+    adapter, _, command = tried.adapter.partition(":")
+    path = {"PATH": os.environ.get("PATH", os.defpath)}
+    dialect = next((one for one in _DIALECTS if one.name == adapter), None)
+
+    def make_cli(enclosure: Enclosure, variables: Mapping[str, str], readable: tuple[str, ...]) -> Agent:
+        assert dialect is not None, "it is made for a command line alone"
+        settings = CliSettings(model=model or _MODEL)
+        return CliAgent(dialect, enclosure, lambda _: readable, settings, path | dict(variables))
+
+    def make_acp(enclosure: Enclosure, variables: Mapping[str, str], readable: tuple[str, ...]) -> Agent:
+        contract = _reading(workspace.rules.agent, readable)
+        output_bytes_max = workspace.rules.runtime.dispatch.output_bytes_max
+        settings = AcpSettings(output_bytes_max=output_bytes_max, model=model, env=tuple(variables))
+        bounds = Bounds(task=_TASK, contract=contract, action="complete")
+        return AcpAgent(command, enclosure, lambda _: bounds, settings, path | dict(variables))
+
+    return make_cli if dialect is not None else make_acp if adapter == "acp" else None
+
+
+def _reading(contract: AgentContract, readable: tuple[str, ...]) -> AgentContract:
+    """The contract, but that the task of the trial may read these files and write every file of its copy."""
+    boundary = Boundary(read=readable, write=("**",), forbidden_write=())
+    boundaries = msgspec.structs.replace(contract.boundaries, by_task_kind={_TASK.task_kind: boundary})
+    return msgspec.structs.replace(contract, boundaries=boundaries)
 
 
 def _confines_commands(workspace: Workspace, name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
@@ -61,7 +62,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
 class Orchestrator:
     """Runs one workspace. `agent_of` gives the agent behind an actor, or None where a person answers; `gate` has the
-    budgets, the approvals and a person's wishes (without one, nothing is limited and nobody is asked)."""
+    budgets, the approvals and a person's wishes (without one, nothing is limited and nobody is asked); `apart` are
+    folders in which the run keeps what is no part of the project."""
 
     def __init__(
         self,
@@ -69,12 +71,14 @@ class Orchestrator:
         agent_of: Callable[[str], Agent | None],
         observer: Observer,
         gate: Gate | None = None,
+        apart: tuple[Path, ...] = (),
     ) -> None:
         self._workspace = workspace
         self._agent_of = agent_of
         self._gate = gate or OpenGate()
         self._asking = Asking(workspace, agent_of, self._gate)
         self._watch = TreeWatch(workspace.root, workspace.disk)
+        self._apart = apart
         self._observer = observer
         self._in_flight: dict[asyncio.Task[Asked], Order] = {}
         self._results = 0
@@ -95,7 +99,7 @@ class Orchestrator:
             return self._report("success", current, "all tasks were done before")
         self._gate.begin()
         state = self._workspace.state()
-        unwatched = self._watch.begin(state.header.run.run_id, state.seq)
+        unwatched = self._watch.begin(state.header.run.run_id, state.seq, self._apart)
         for remark in (*self._asking.begin(), *filter(None, [unwatched])):
             self._observer.said(remark)
         try:

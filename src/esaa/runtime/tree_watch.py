@@ -53,6 +53,7 @@ class _Noted(msgspec.Struct, kw_only=True):
     files: dict[str, Mark] | None
     found: tuple[Unaccounted, ...] = ()
     is_over: bool = False
+    apart: tuple[str, ...] = ()
 
 
 class TreeWatch:
@@ -63,11 +64,18 @@ class TreeWatch:
         self._path = root / ".roadmap" / ".esaa" / "tree"
         self._disk = disk
 
-    def begin(self, run_id: str | None, seq: int) -> str | None:
-        """Notes how the tree lies when a run begins; one that goes on keeps its beginning. Returns why it cannot."""
+    def begin(self, run_id: str | None, seq: int, apart: Iterable[Path] = ()) -> str | None:
+        """Notes how the tree lies when a run begins; one that goes on keeps its beginning. Returns why it cannot.
+
+        `apart` are folders into which the run itself writes what is no part of the project, such as recordings.
+        """
         noted = self._read()
-        if noted is None or noted.is_over or noted.run_id != run_id or noted.seq > seq:
+        own = {one.resolve().relative_to(self._root.resolve()).as_posix() for one in apart if self._holds(one)}
+        is_new = noted is None or noted.is_over or noted.run_id != run_id or noted.seq > seq
+        if noted is None or is_new:
             noted = _Noted(run_id=run_id, seq=seq, files=_marks(self._root))
+        if is_new or not own <= set(noted.apart):
+            noted.apart = tuple(sorted(own.union(noted.apart)))
             fault = self._write(noted)
             if fault is not None:
                 return f"the project's files are not watched: {fault}"
@@ -93,6 +101,7 @@ class TreeWatch:
             return ()
         before = noted.files
         changed = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+        changed = [path for path in changed if not any(path.startswith(f"{one}/") for one in noted.apart)]
         if not changed:
             return ()
         written, mended = _written(events)
@@ -111,6 +120,11 @@ class TreeWatch:
         if noted is not None:
             noted.files, noted.found, noted.is_over = None, found, True
             self._write(noted)
+
+    def _holds(self, folder: Path) -> bool:
+        # The project itself is never apart, and what lies outside is not watched anyway.
+        root = self._root.resolve()
+        return folder.resolve() != root and folder.resolve().is_relative_to(root)
 
     def _look(self, path: str, how: str) -> Unaccounted:
         try:

@@ -76,7 +76,8 @@ class AcpAgent:
     enclosure's project.
 
     Without a variable of `env` that is set, the program uses the login of the person whose machine this is, and so that
-    person's home.
+    person's home. `environment` stands in for that of this process, for who leads the program elsewhere than its user
+    would.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class AcpAgent:
         enclosure: Enclosure,
         bounds_of: Callable[[Order], Bounds],
         settings: AcpSettings,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         try:
             arguments = shlex.split(command)
@@ -96,6 +98,7 @@ class AcpAgent:
         self._enclosure = enclosure
         self._bounds_of = bounds_of
         self._settings = settings
+        self._environment = os.environ if environment is None else environment
 
     async def answer(self, dispatch: Dispatch) -> Answer:
         """The agent's last message, with what it changed as file updates.
@@ -117,7 +120,7 @@ class AcpAgent:
                 f"Add {dispatch.order.actor} to `sandbox.network` in RUNTIME_POLICY.yaml.",
             )
         bounds = self._bounds_of(dispatch.order)
-        variables = handed_on(self._settings, self._settings.env, os.environ)
+        variables = handed_on(self._settings, self._settings.env, self._environment)
         with ExitStack() as stack:
             private = await in_thread(lambda: stack.enter_context(private_tree(self._enclosure.root, bounds.readable)))
             cell = await in_thread(lambda: stack.enter_context(self._enclosure.opened()))

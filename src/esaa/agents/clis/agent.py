@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
@@ -53,7 +53,10 @@ class CliSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CliAgent:
-    """Asks one command line. `readable_of` gives the patterns of what an order may read of the enclosure's project."""
+    """Asks one command line. `readable_of` gives the patterns of what an order may read of the enclosure's project.
+
+    `environment` stands in for that of this process, for who leads the program elsewhere than its user would.
+    """
 
     def __init__(
         self,
@@ -61,12 +64,14 @@ class CliAgent:
         enclosure: Enclosure,
         readable_of: Callable[[Order], tuple[str, ...] | None],
         settings: CliSettings | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._dialect = dialect
         self._enclosure = enclosure
         self._project = enclosure.root
         self._readable_of = readable_of
         self._settings = settings or CliSettings()
+        self._environment = os.environ if environment is None else environment
 
     async def answer(self, dispatch: Dispatch) -> Answer:
         """What the program said in the end, with what it changed in its tree as file updates.
@@ -81,7 +86,7 @@ class CliAgent:
                 f"{name} calls its vendor, and the sandbox grants {dispatch.order.actor} no network.",
                 f"Add {dispatch.order.actor} to `sandbox.network` in RUNTIME_POLICY.yaml.",
             )
-        variables = handed_on(self._dialect, self._settings.env, os.environ)
+        variables = handed_on(self._dialect, self._settings.env, self._environment)
         installed = await find_installed(self._dialect, self._project, variables | {"HOME": os.path.expanduser("~")})
         readable = self._readable_of(dispatch.order)
         with ExitStack() as stack:

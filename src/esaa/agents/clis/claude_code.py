@@ -19,7 +19,8 @@ class ClaudeCode:
     name = "claude-code"
     program = "claude"
     package = "@anthropic-ai/claude-code"
-    versions: tuple[str, ...] = ("2.1.197", "2.1.330")
+    versions: tuple[str, ...] = ("2.1.330",)
+    oldest: str = "2.1.197"
     credentials: tuple[str, ...] = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
     variables: tuple[str, ...] = (
         "ANTHROPIC_BASE_URL",

@@ -21,6 +21,7 @@ class Codex:
     program = "codex"
     package = "@openai/codex"
     versions: tuple[str, ...] = ("0.169.0",)
+    oldest: str = "0.169.0"
     credentials: tuple[str, ...] = ("OPENAI_API_KEY", "CODEX_API_KEY")
     variables: tuple[str, ...] = ("OPENAI_BASE_URL", "CODEX_HOME")
     login: tuple[str, ...] = (".codex",)

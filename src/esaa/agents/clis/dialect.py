@@ -63,15 +63,17 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 class Dialect(Protocol):
     """One command line.
 
-    `versions` are those that were tested, oldest first; what is older than the first is not asked. `package` is what
-    npm calls it. `credentials` are the variables that hold a key, `variables` all others that steer where it calls;
-    `login` are the folders in a home where it keeps a login, and `log_in` is what a person does to get one.
+    `versions` are those that the tests drive; what is older than `oldest` has other options, and is not asked.
+    `package` is what npm calls it. `credentials` are the variables that hold a key, `variables` all others that steer
+    where it calls; `login` are the folders in a home where it keeps a login, and `log_in` is what a person does to get
+    one.
     """
 
     name: str
     program: str
     package: str
     versions: tuple[str, ...]
+    oldest: str
     credentials: tuple[str, ...]
     variables: tuple[str, ...]
     login: tuple[str, ...]

@@ -24,6 +24,7 @@ class Gemini:
     program = "gemini"
     package = "@google/gemini-cli"
     versions: tuple[str, ...] = ("0.61.0",)
+    oldest: str = "0.61.0"
     credentials: tuple[str, ...] = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
     variables: tuple[str, ...] = (
         "GOOGLE_GEMINI_BASE_URL",

@@ -65,10 +65,10 @@ async def find_installed(dialect: Dialect, directory: Path, environment: Mapping
 
 def judged(dialect: Dialect, path: Path, version: str) -> Installed:
     """The program in this version. Raises `AgentUnavailable` where it is too old."""
-    if _parts(version) < _parts(dialect.versions[0]):
+    if _parts(version) < _parts(dialect.oldest):
         raise AgentUnavailable(
             "AGENT_TOO_OLD",
-            f"{path} is {dialect.name} {version}; the oldest that was tested is {dialect.versions[0]}.",
+            f"{path} is {dialect.name} {version}; the oldest that can be asked is {dialect.oldest}.",
             f"Update it: npm install -g {dialect.package}@latest.",
         )
     remark = None

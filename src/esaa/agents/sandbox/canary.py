@@ -21,6 +21,7 @@ import msgspec
 from esaa.agents.process import run_program
 from esaa.agents.sandbox.base import PYTHON
 from esaa.agents.sandbox.enclosure import Enclosure
+from esaa.agents.sandbox.planted import planted
 from esaa.errors import AgentError
 
 _SECONDS = 30.0
@@ -88,8 +89,8 @@ async def fire_canary(enclosure: Enclosure, config_dir: Path, *, sees_project: b
     visible = root / f"{name}.txt"
     with contextlib.ExitStack() as stack:
         for path in forbidden.values():
-            stack.enter_context(_lying(path, token))
-        stack.enter_context(_lying(visible, project_token))
+            stack.enter_context(planted(path, token))
+        stack.enter_context(planted(visible, project_token))
         for path in unwritten.values():
             stack.callback(path.unlink, missing_ok=True)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -163,20 +164,6 @@ def _has_connection(listener: socket.socket) -> bool:
         return False
     connection.close()
     return True
-
-
-@contextlib.contextmanager
-def _lying(path: Path, text: str) -> Generator[None, None, None]:
-    missing = [folder for folder in path.parents if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "ascii")
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        for folder in missing:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from esaa.agents.base import Dispatch
 from esaa.agents.scripted import obedient
+from esaa.dev.fake_llm.client_tools import write_call, writers
 from esaa.dev.fake_llm.conversation import Call, Reply, Request
 from esaa.dev.fake_llm.schemas import fitted, sample
 from esaa.protocol.scheduling import Order
 
 HandIn = Literal["result", "tools"]
 """How files are delivered: in the result, or through the client's own tools, with a result that names none."""
-
-_END = "END_OF_FILE_5F3A"
 
 
 def obey(request: Request, hand_in: HandIn) -> Reply:
@@ -84,32 +81,7 @@ def _is_about_results(schema: dict[str, Any] | None) -> bool:
 
 def _writes(request: Request, updates: list[dict[str, Any]]) -> list[Call] | None:
     """The calls that write files by the first tool that is offered, or None where there is none that could."""
-    for name, made in _FILE_TOOLS.items():
-        if name in request.tools:
-            return [Call(name=name, input=made(request, one["path"], one["content"])) for one in updates]
-    return None
-
-
-def _absolute(request: Request, path: str) -> str:
-    return path if request.directory is None else f"{request.directory.rstrip('/')}/{path}"
-
-
-def _shell(path: str, content: str) -> str:
-    folder, _, _ = path.rpartition("/")
-    return f"mkdir -p {shlex.quote(folder or '.')} && cat > {shlex.quote(path)} <<'{_END}'\n{content}{_END}\n"
-
-
-def _file(request: Request, path: str, content: str) -> dict[str, Any]:
-    return {"file_path": _absolute(request, path), "content": content}
-
-
-_FILE_TOOLS: Mapping[str, Callable[[Request, str, str], dict[str, Any]]] = {
-    "Write": _file,
-    "write_file": _file,
-    "exec_command": lambda _, path, content: {"cmd": _shell(path, content)},
-    "shell_command": lambda _, path, content: {"command": _shell(path, content)},
-    "shell": lambda _, path, content: {"command": ["bash", "-c", _shell(path, content)]},
-    "run_shell_command": lambda _, path, content: {"command": _shell(path, content), "description": "write"},
-    "Bash": lambda _, path, content: {"command": _shell(path, content), "description": "write"},
-}
-"""The tools by which the CLIs write a file, and what each is called with."""
+    tool = next(iter(writers(request)), None)
+    if tool is None:
+        return None
+    return [write_call(request, tool, one["path"], one["content"]) for one in updates]

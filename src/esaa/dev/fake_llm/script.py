@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -87,6 +87,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     reply: Reply
     rule: Rule
+
+
+class Plays(Protocol):
+    """What answers the requests of a server. `script` says which key is taken."""
+
+    script: Script
+
+    def answer(self, request: Request) -> Outcome:
+        """The outcome of a request."""
+        ...
 
 
 class Player:

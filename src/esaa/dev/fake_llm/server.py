@@ -20,7 +20,7 @@ from esaa.dev.fake_llm.bodies import BodyInvalid, read_body
 from esaa.dev.fake_llm.conversation import Reply, Request, Tokens, count_tokens
 from esaa.dev.fake_llm.obedience import find_context
 from esaa.dev.fake_llm.schemas import schema_fault
-from esaa.dev.fake_llm.script import Outcome, Player, Script
+from esaa.dev.fake_llm.script import Outcome, Player, Plays, Script
 from esaa.errors import UsageError
 
 _POLL_S = 0.2
@@ -59,14 +59,24 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FakeLlm:
-    """A running server. Use it as a context manager; `url` is its base without a path."""
+    """A running server. Use it as a context manager; `url` is its base without a path.
+
+    `player` answers in place of a script. `on_body` is told the body of every request, whatever it asks for.
+    """
 
     def __init__(
-        self, script: Script | None = None, port: int = 0, on_seen: Callable[[Seen], None] | None = None
+        self,
+        script: Script | None = None,
+        port: int = 0,
+        on_seen: Callable[[Seen], None] | None = None,
+        *,
+        player: Plays | None = None,
+        on_body: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.player = Player(script or Script())
+        self.player: Plays = player or Player(script or Script())
         self.seen: list[Seen] = []
         self.is_closing = threading.Event()
+        self.on_body = on_body
         self._on_seen = on_seen
         self._count = 0
         self._lock = threading.Lock()
@@ -165,6 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         try:
             body = read_body(self.rfile, self.headers)
+            if self.fake.on_body is not None:
+                self.fake.on_body(body)
             self._route(parts.path, parse_qs(parts.query), body)
         except BodyInvalid as error:
             self.close_connection = True
