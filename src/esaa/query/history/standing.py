@@ -107,7 +107,7 @@ class Standings:
         rank on."""
         skip = offset
         for (first, last), every in self._steps(after, until, {}):
-            fresh = every if member is None else {member: every.get(member, 0)}
+            fresh = {one: bits if member in (None, one) else 0 for one, bits in every.items()}
             count = sum(bits.bit_count() for bits in fresh.values())
             if skip >= count:
                 skip -= count
