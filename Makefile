@@ -45,7 +45,7 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --constraints requirements/dev.txt pyproject.toml - \
+	  --no-emit-index-url --no-annotate --no-header --constraints requirements/dev.txt --extra ui pyproject.toml - \
 	  --output-file requirements/install.txt
 
 clean:
