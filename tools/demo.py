@@ -57,6 +57,25 @@ def main() -> int:
     report = project / "report.html"
     esaa(["audit", "--issue", "PROJ-123", "--format", "html", "--output", str(report)], project, environment)
 
+    tell(
+        "The time machine",
+        "Who made this value so, and by which rules? What was asked when the write was refused, and what came next?",
+        "Which event was the first after which something holds no longer?",
+    )
+    esaa(["blame", "/tasks/T-2010/status"], project, environment)
+    esaa(["rejections"], project, environment)
+    esaa(["bisect", "--where", "tasks.\"T-2020\".status != 'done'"], project, environment)
+    page = project / "run.html"
+    is_exported = (
+        subprocess.run(
+            [ESAA, "export", "--html", "RUN-0001", "--output", str(page), "--quiet"],
+            cwd=project,
+            env=environment,
+            check=False,
+        ).returncode
+        == 0
+    )
+
     tell("Tampering with a copy", "One word of one event is changed, as someone might who has something to hide.")
     copy = root / "tampered"
     shutil.copytree(project, copy)
@@ -79,10 +98,13 @@ def main() -> int:
         f"{short} --root {where} doctor",
     ):
         print(f"  {command}")
-    print("\nSee it in a browser: this opens the page at the moment when the write was refused, and why.")
-    print(f"  {short} --root {where} serve --open 'log/events?at={number}'")
     print(f"\nThe page that was built: {project / 'src' / 'index.html'}")
     print(f"The report of how: {report}")
+    print("\nSee it in a browser: this opens the page at the moment when the write was refused, and why.")
+    print(f"  {short} --root {where} serve --open 'log/rejections?at={number}'")
+    if is_exported:
+        print("The same as one file, which needs no server:")
+        print(f"  {page.as_uri()}#/log/rejections?at={number}")
     verdict = esaa(["verify"], project, environment, is_quiet=True)
     print(verdict.splitlines()[-1])
     return 0
