@@ -192,7 +192,7 @@ def _first_load(browser: Browser, server: _Server, head: int) -> _Load:
         page.on("request", lambda one: None if one.url.startswith(server.base) else elsewhere.append(one.url))
         begun = time.monotonic()
         page.goto(f"{server.base}/log/events?at={head // 2}", wait_until="commit")
-        page.wait_for_function("document.querySelectorAll('[role=option][aria-posinset]').length >= 10")
+        page.locator("[role=option][aria-posinset]").nth(9).wait_for(state="attached")
         first_rows = 1000 * (time.monotonic() - begun)
         page.wait_for_selector(f'[data-shown="{head // 2}"]')
         page.wait_for_timeout(500)

@@ -91,7 +91,10 @@ class Tail:
                     else:
                         place = news.place
                         is_new = news.damage is not None and str(news.damage) != fault_told
+                        is_mended = bool(fault_told) and news.damage is None
                         fault_told = "" if news.damage is None else str(news.damage)
+                        if is_mended:
+                            yield _message("ready", {"head": place.seq}, place.seq)
                         if news.is_reset:
                             yield _message("reset", {"head": place.seq}, place.seq)
                         for entry in news.entries:

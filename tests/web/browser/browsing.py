@@ -126,8 +126,8 @@ class Reader:
             self.context.close()
         else:
             self.page.close()
-        assert self.complaints == []
-        assert self.elsewhere == [], "a request left the machine"
+        assert not self.complaints, self.complaints
+        assert not self.elsewhere, f"requests left the machine: {self.elsewhere}"
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not (

@@ -17,6 +17,8 @@ class Moment {
   isConnected = $state(false);
   /** Set when the log was replaced under the reader. */
   wasReplaced = $state(false);
+  /** What is wrong with the log, as the server tells it while one looks; null where nothing is. */
+  problem: { code: string; message: string; hint: string } | null = $state.raw(null);
 
   #past: string | null = null;
   /** True while the failure is about a moment that the address names. */
@@ -106,7 +108,20 @@ class Moment {
       this.wasReplaced = true;
       void this.refresh();
     });
-    events.addEventListener("problem", () => void this.refresh());
+    events.addEventListener("problem", (event: MessageEvent<string>) => {
+      const told = JSON.parse(event.data) as { code: string; message: string; hint: string };
+      if (this.problem?.message === told.message) return;
+      this.problem = told;
+      forget();
+      void this.#reread();
+    });
+    // Said at the beginning, and again when what was wrong is mended.
+    events.addEventListener("ready", () => {
+      if (this.problem === null) return;
+      this.problem = null;
+      forget();
+      void this.#reread();
+    });
   }
 
   #grow(seq: number): void {

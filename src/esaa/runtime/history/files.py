@@ -202,9 +202,8 @@ def _change(past: Past, since: int, path: str, part: Any) -> Changed:
 def _removed(past: Past, since: int, seq: int) -> Iterator[str]:
     if past.kind == "log" and since <= seq:
         return  # events of the log write files, and remove none
-    for path in changed_files(past, since, seq):
-        if past.part(seq, pointer_of(("files", path))) is UNSET:
-            yield path
+    gone = (one for one in changed_in(past, min(since, seq), max(since, seq), "files") if past.part(seq, one) is UNSET)
+    yield from sorted(parse_pointer(one)[1] for one in gone)
 
 
 def _digest_at(past: Past, seq: int, path: str) -> tuple[bool, str | None]:
