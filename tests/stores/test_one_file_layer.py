@@ -106,6 +106,7 @@ MEANT = {
     ("runtime/check_runs.py", "symlink_to"): "a copy in a temporary folder, on which the commands of checks run",
     ("runtime/check_runs.py", "unlink"): "a copy in a temporary folder, on which the commands of checks run",
     ("runtime/check_runs.py", "write_bytes"): "a copy in a temporary folder, on which the commands of checks run",
+    ("open.py", "symlink_to"): "a name in a temporary folder for a log that lies alone",
     ("runtime/merging.py", "write_bytes"): "what git merges, in a temporary folder",
 }
 """What writes past the layer, and why it may."""

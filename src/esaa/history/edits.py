@@ -65,7 +65,7 @@ class Edits(msgspec.Struct, frozen=True, kw_only=True):
         """The first event that is touched; None where nothing is."""
         return min((*self.dropped, *self.edited, *self.inserted), default=None)
 
-    def touch(self, decision: Decision) -> bool:
+    def touches(self, decision: Decision) -> bool:
         """True where one of a decision's events is left out or has another value."""
         return any(one.version in self.dropped or one.version in self.edited for one in decision.events)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 
 import msgspec
 
@@ -84,7 +85,7 @@ class TaskClock:
         return seconds_between(self._since.get(task_id, ts), ts)
 
     def _until_now(self, one: TaskTimes) -> TaskTimes:
-        open_one = msgspec.structs.replace(one)
+        open_one = copy(one)
         _add(open_one, self._elapsed(one.task_id, self._last))
         return open_one
 

@@ -183,7 +183,7 @@ class _Run:
         if head.version in edits.dropped:
             self._tell(decision, "dropped", None, is_edited=True)
             return
-        is_edited = edits.touch(decision)
+        is_edited = edits.touches(decision)
         imagined = _edited(decision, edits) if is_edited else decision
         wanted = _asked(asked, imagined, edits, content_of) if is_edited else asked
         control = try_once(asked, actual, actual, head.ts, content_of)
