@@ -60,9 +60,11 @@ def serving(root: Path, *options: str) -> Generator[Served, None, None]:
 
 
 def esaa(root: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """The command, as a process of its own."""
+    """The command, as a process of its own, beside the workspace: some commands of the page write a folder."""
     line = [sys.executable, "-m", "esaa", "--root", str(root), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=check, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        line, cwd=root.parent, capture_output=True, text=True, timeout=120, check=check, stdin=subprocess.DEVNULL
+    )
 
 
 class Reader:
