@@ -112,6 +112,10 @@ class Reader:
         """What stands behind the `?` of the address."""
         return urlsplit(self.page.url).query
 
+    def asks(self, part: str) -> None:
+        """Waits until the query holds this: the address follows what is shown a moment later, as a slider may rush."""
+        expect(self.page).to_have_url(re.compile(rf"\?(.*&)?{re.escape(part)}(&|$)"), timeout=PATIENCE_MS)
+
     def slider(self) -> Locator:
         """The scrubber."""
         return self.page.get_by_role("slider", name="The moment")
