@@ -62,22 +62,38 @@ def test_who_looks_at_a_moment_stays_there_while_the_log_grows(witness: Reader) 
     assert witness.slider().input_value() == "40"
 
 
-def test_a_whole_run_is_followed_to_its_end(browser: Browser, tmp_path: Path, need_page: None) -> None:
+NOTE_WHAT_IS_SHOWN = """() => {
+  const screen = document.querySelector("[data-screen]");
+  const note = () => screen.dataset.shown !== undefined && seen.push(Number(screen.dataset.shown));
+  window.seen = [];
+  new MutationObserver(note).observe(screen, { attributes: true, attributeFilter: ["data-shown"] });
+  note();
+}"""
+LATE_ANSWERS = """{
+  const soon = window.fetch;
+  window.fetch = async (...asked) => {
+    await new Promise((done) => setTimeout(done, 450));
+    return soon(...asked);
+  };
+}"""
+
+
+@pytest.mark.parametrize("late", ["", LATE_ANSWERS], ids=["soon", "late"])
+def test_a_whole_run_is_followed_to_its_end(browser: Browser, tmp_path: Path, need_page: None, late: str) -> None:
+    """Answers that come later than new events do not keep the page from showing what there is."""
     root = tmp_path / "calc"
     root.mkdir()
     esaa(root, "init", "--demo", "calc", "--quiet")
     with serving(root) as served:
         person = Reader(browser, served)
+        person.page.add_init_script(late)
         person.open("/log/events")
+        person.page.evaluate(NOTE_WHAT_IS_SHOWN)
         line = [sys.executable, "-m", "esaa", "--root", str(root), "run", "--quiet"]
         run = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        seen: list[int] = []
-        while run.poll() is None:
-            shown = person.page.locator("[data-screen]").get_attribute("data-shown")
-            seen += [] if shown is None else [int(shown)]
-            person.page.wait_for_timeout(100)
-        assert run.returncode == 0
+        assert run.wait(300) == 0
         person.shows(head_of(served))
+        seen = person.page.evaluate("window.seen")
         assert len(set(seen)) > 3, "it was seen to grow"
         assert seen == sorted(seen)
         last = person.page.get_by_role("option", selected=True).and_(person.page.locator("[aria-posinset]"))
@@ -132,13 +148,17 @@ def test_a_log_that_is_damaged_is_told_and_healed_by_itself(witness: Reader) -> 
 
 
 def test_a_log_that_lost_its_end_is_told_and_taken_up_again(witness: Reader) -> None:
+    witness.open("/log/board", shown=head_of(witness.served))
+    add_task(witness.served.root, "T-9001")
     head = head_of(witness.served)
-    witness.open("/log/board", shown=head)
+    witness.shows(head)
     log = witness.served.root / ".roadmap" / "activity.jsonl"
     whole = log.read_bytes()
+    lines = whole.splitlines(keepends=True)
     witness.may_complain = "Failed to load resource"
-    log.write_bytes(b"".join(whole.splitlines(keepends=True)[:50]))
-    expect(witness.slider()).to_have_attribute("max", "50", timeout=PATIENCE_MS)
+    for end in (50, 51):
+        log.write_bytes(b"".join(lines[:end]))
+        expect(witness.slider()).to_have_attribute("max", str(end), timeout=PATIENCE_MS)
     log.write_bytes(whole)
     expect(witness.slider()).to_have_attribute("max", str(head), timeout=PATIENCE_MS)
 

@@ -19,6 +19,13 @@ export function forget(): void {
   kept.clear();
 }
 
+let underWay = 0;
+
+/** True while a view waits for its answer. */
+export function isAsking(): boolean {
+  return underWay > 0;
+}
+
 /** One answer, through what is kept. For what is not bound to a screen. */
 export async function askKept<T>(address: string, signal?: AbortSignal): Promise<T> {
   if (kept.has(address)) {
@@ -74,6 +81,7 @@ export class Asked<T> {
 
   async #load(address: string, abort: AbortController): Promise<void> {
     this.isLoading = true;
+    underWay++;
     try {
       const value = await askKept<T>(address, abort.signal);
       if (abort.signal.aborted) return;
@@ -90,6 +98,8 @@ export class Asked<T> {
         const timer = setTimeout(() => this.#again++, 1500);
         abort.signal.addEventListener("abort", () => clearTimeout(timer));
       }
+    } finally {
+      underWay--;
     }
   }
 }

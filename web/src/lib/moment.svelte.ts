@@ -1,7 +1,7 @@
 /** The one cursor. Every view shows the past as of `at`, and what changed since `since`. */
 
 import type { EventView, Meta } from "./answers.ts";
-import { forget } from "./answer.svelte.ts";
+import { forget, isAsking } from "./answer.svelte.ts";
 import { route } from "./route.svelte.ts";
 import { addressOfQuestion, ask, Failure, isInlined } from "./source.ts";
 
@@ -66,6 +66,7 @@ class Moment {
       if (this.#past !== past) return;
       this.failure = null;
       this.head = meta.head;
+      this.#headNext = meta.head;
       this.meta = meta;
       this.#follow(past);
     } catch (error) {
@@ -127,11 +128,18 @@ class Moment {
   #grow(seq: number): void {
     // A busy run writes many events a second; each new head asks every view anew.
     this.#headNext = Math.max(this.#headNext, seq);
-    this.#headTimer ??= setTimeout(() => {
-      this.#headTimer = undefined;
-      if (this.#headNext > this.head) this.head = this.#headNext;
-      this.#metaTimer ??= setTimeout(() => void this.#reread(), META_EVERY_MS);
-    }, HEAD_EVERY_MS);
+    this.#headTimer ??= setTimeout(() => this.#advance(), HEAD_EVERY_MS);
+  }
+
+  #advance(): void {
+    // A new question ends the one before it: where answers take longer than new events, nothing would ever be shown.
+    if (isAsking()) {
+      this.#headTimer = setTimeout(() => this.#advance(), HEAD_EVERY_MS);
+      return;
+    }
+    this.#headTimer = undefined;
+    if (this.#headNext > this.head) this.head = this.#headNext;
+    this.#metaTimer ??= setTimeout(() => void this.#reread(), META_EVERY_MS);
   }
 
   /** New events bring new actors, runs and proofs. */
