@@ -133,10 +133,7 @@ def _print_patch(text: str) -> None:
     from esaa.cli.terminal import for_screen
 
     # Piped, it is what `git apply` takes, byte for byte; on a screen nothing in it may steer the terminal.
-    if sys.stdout.isatty():
-        click.echo(for_screen(text), nl=False)
-    else:
-        click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+    click.echo(for_screen(text) if sys.stdout.isatty() else text.encode("utf-8", "surrogateescape"), nl=False)
 
 
 def _divergence(face: Face, machine: TimeMachine, against: Path, by_meaning: bool) -> None:
