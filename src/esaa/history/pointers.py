@@ -45,6 +45,12 @@ def value_at(document: Any, names: Sequence[str]) -> Any:
     return value
 
 
+def on_one_way(names: Sequence[str], others: Sequence[str]) -> bool:
+    """True where one of the two values lies in the other, or they are the same."""
+    common = min(len(names), len(others))
+    return tuple(names[:common]) == tuple(others[:common])
+
+
 def _is_index(name: str) -> bool:
     # RFC 6901, section 4: no leading zeros, no sign, digits of ASCII.
     return name.isascii() and name.isdigit() and len(name) < 10 and (name == "0" or name[0] != "0")

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from esaa.errors import NotFound
 from esaa.history.changes import Change, diff
 from esaa.history.past import Past
-from esaa.history.pointers import parse_pointer, pointer_of, value_at
+from esaa.history.pointers import on_one_way, parse_pointer, pointer_of, value_at
 
 
 def value_in(past: Past, seq: int, pointer: str) -> Any:
@@ -55,12 +55,12 @@ def changes_between(past: Past, before: int, after: int, pointer: str = "") -> I
     """
     names = parse_pointer(pointer)
     for part in past.changed_parts(min(before, after), max(before, after)):
-        common = min(len(names), part.count("/"))
-        if parse_pointer(part)[:common] == names[:common]:
-            yield from _part_changes(past, before, after, part, names)
+        if on_one_way(parse_pointer(part), names):
+            yield from changes_of_part(past, before, after, part, names)
 
 
-def _part_changes(past: Past, before: int, after: int, part: str, names: tuple[str, ...]) -> list[Change]:
+def changes_of_part(past: Past, before: int, after: int, part: str, names: tuple[str, ...]) -> list[Change]:
+    """What differs in one part between the states after two events, at these names of the document and below."""
     inside = names[len(parse_pointer(part)) :]
     first, last = (value_at(one, inside) for one in (past.part(before, part), past.part(after, part)))
     return diff(first, last, part + pointer_of(inside))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from msgspec import UNSET
 
 from esaa.history.members import PARTED_MEMBERS
 from esaa.history.past import Past
-from esaa.history.pointers import parse_pointer, pointer_of
+from esaa.history.pointers import on_one_way, parse_pointer, pointer_of
 
 _AT_ONCE = 500
 
@@ -49,16 +48,14 @@ def changed_page(
         if single is not None:
             is_changed = any(seq > first for seq in reversed(past.part_changes(single, last)))
             return ({names[0]: 1}, [single][offset : offset + count]) if is_changed else ({}, [])
-        if not isinstance(past, PagesChanges) or names[0] not in PARTED_MEMBERS:
-            found = [one for one in past.changed_parts(first, last) if _touches(parse_pointer(one), names)]
-            return dict(Counter(_member(one) for one in found)), found[offset : offset + count]
-        number = past.changed_members(first, last).get(names[0], 0)
-        page = past.changed_page(first, last, offset, count, names[0])
-        return ({names[0]: number} if number else {}), list(page)
-    if isinstance(past, PagesChanges):
+    if not isinstance(past, PagesChanges) or (names and names[0] not in PARTED_MEMBERS):
+        found = [one for one in past.changed_parts(first, last) if on_one_way(parse_pointer(one), names)]
+        return dict(Counter(_member(one) for one in found)), found[offset : offset + count]
+    if not names:
         return past.changed_members(first, last), list(past.changed_page(first, last, offset, count))
-    counts = dict(Counter(_member(one) for one in past.changed_parts(first, last)))
-    return counts, list(islice(past.changed_parts(first, last), offset, offset + count))
+    number = past.changed_members(first, last).get(names[0], 0)
+    page = past.changed_page(first, last, offset, count, names[0])
+    return ({names[0]: number} if number else {}), list(page)
 
 
 def _part_of(past: Past, first: int, last: int, names: tuple[str, ...]) -> str | None:
@@ -74,8 +71,3 @@ def _part_of(past: Past, first: int, last: int, names: tuple[str, ...]) -> str |
 
 def _member(part: str) -> str:
     return parse_pointer(part)[0]
-
-
-def _touches(part: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    common = min(len(part), len(names))
-    return part[:common] == names[:common]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from esaa.history.blame import blame
-from esaa.history.changes import Change, diff
+from esaa.history.changes import Change
 from esaa.history.past import Past
-from esaa.history.pointers import parse_pointer, pointer_of, value_at
-from esaa.history.values import changes_between
+from esaa.history.pointers import parse_pointer
+from esaa.history.values import changes_between, changes_of_part
 from esaa.runtime.history.changed_parts import changed_page
 from esaa.runtime.history.commands import command, option
 from esaa.runtime.history.rules_met import RulesMet
@@ -31,7 +29,7 @@ def diff_view(past: Past, a: int, b: int, *, pointer: str, offset: int, count: i
         total=total,
         offset=offset,
         counts=counts,
-        changes=tuple(change for part in page for change in _part_changes(past, a, b, part, names)),
+        changes=tuple(change for part in page for change in changes_of_part(past, a, b, part, names)),
     )
 
 
@@ -56,9 +54,3 @@ def blame_view(past: Past, seq: int, pointer: str, rules: RulesMet) -> BlameView
         rules=() if newest is None else rules.met_by(newest),
         is_cut=found.is_cut,
     )
-
-
-def _part_changes(past: Past, a: int, b: int, part: str, names: tuple[str, ...]) -> Iterator[Change]:
-    inside = names[len(parse_pointer(part)) :]
-    before, after = (value_at(past.part(seq, part), inside) for seq in (a, b))
-    yield from diff(before, after, part + pointer_of(inside))
