@@ -34,12 +34,12 @@ _MIB = 1024 * 1024
 def main(arguments: Sequence[str]) -> int:
     """Measures and prints; ends with 1 where a figure does not hold."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, one repeat: a smoke test")
+    parser.add_argument("--quick", action="store_true", help="a fortieth of the sizes, one repeat: a smoke test")
     parser.add_argument("--only", metavar="TEXT", help="only figures whose name contains TEXT")
     parser.add_argument("--measure", metavar="NAME", help="only this measurement, such as verify or recording")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the results are kept")
     options = parser.parse_args(arguments)
-    scale, repeats = (10, 1) if options.quick else (1, 5)
+    scale, repeats = (40, 1) if options.quick else (1, 5)
     scratch = Path(tempfile.mkdtemp(prefix="esaa-bench-"))
     try:
         bench = Bench(scratch, scale, repeats)
