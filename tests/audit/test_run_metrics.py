@@ -9,6 +9,8 @@ from typing import Any
 from esaa.agents.base import Dispatch, Usage
 from esaa.agents.scripted import obedient
 from esaa.audit.run_metrics import run_metrics
+from esaa.kernel.recorded import Recorded
+from esaa.protocol.facts import Fact, RunEnded, RunStarted, TaskClaimed
 from esaa.runtime.clock import ManualClock
 from esaa.trail.facts.orchestration import AgentMeasured, RunMeasured
 from tests.operations import PaidAgent, governed, told, trail_of, work
@@ -73,3 +75,27 @@ def test_provenance_that_is_none_is_counted_as_nothing(tmp_path: Path) -> None:
     [run] = run_metrics(reopen(root).events())
     assert (run.tokens_in, run.tokens_out, run.cost_micro_usd, run.unpriced) == (9, 0, 0, 3)
     assert run.overhead_share is None
+
+
+def at(version: int, fact: Fact) -> Recorded[Fact]:
+    return Recorded(version=version, event_id=f"EV-{version}", ts=MORNING, actor="a", fact=fact, schema_version="0.4.0")
+
+
+def test_what_comes_before_any_run_belongs_to_none_and_the_rest_to_the_last_one_that_began() -> None:
+    claim = TaskClaimed(task_id="T-1", prior_status="todo")
+    start = RunStarted(run_id="RUN-1", baseline_id="B", master_correlation_id="C")
+    events = [at(1, claim), at(2, RunEnded(status="success")), at(3, start), at(4, claim)]
+    [run] = run_metrics(events)
+    assert (run.run_id, run.attempts, run.status) == ("RUN-1", 1, None)
+
+
+def test_provenance_of_any_shape_is_no_error_and_a_call_without_a_model_has_no_price_to_lack() -> None:
+    start = RunStarted(run_id="RUN-1", baseline_id="B", master_correlation_id="C")
+    provenances: list[Any] = ["gpt", 3, {"tokens_in": "many", "tokens_out": -1}, {"tokens_in": 2}, {"model": "m"}]
+    claims = [
+        at(number, TaskClaimed(task_id="T-1", prior_status="todo", provenance=one))
+        for number, one in enumerate(provenances, start=2)
+    ]
+    [run] = run_metrics([at(1, start), *claims])
+    assert (run.attempts, run.tokens_in, run.tokens_out) == (5, 2, 0)
+    assert (run.models, run.unpriced) == ({"m": 1}, 1)

@@ -90,6 +90,32 @@ def test_agent_contract_that_cannot_hold_is_refused(refuse: Refuse, old: str, ne
     assert message in refuse(AGENT, old, new)
 
 
+@pytest.mark.parametrize(
+    ("checks", "message"),
+    [
+        ("commands: {Tests: [make]}", "'Tests' is not a name (lower-case letters, digits, hyphens)"),
+        ("commands: {tests: []}", "executable_checks.commands.tests names no program"),
+        ('commands: {tests: [" "]}', "executable_checks.commands.tests names no program"),
+        ('commands: {tests: [make, "a\\0b"]}', "has an argument that no program can be given"),
+        (f"commands: {{tests: [make, {'x' * 4097}]}}", "has an argument that no program can be given"),
+        ("timeout: PT0S", "executable_checks.timeout must be at least PT1S"),
+        ("output_bytes_max: 0", "executable_checks.output_bytes_max must be at least 1"),
+        *(
+            (f'linked: ["{folder}"]', f"executable_checks.linked: {folder!r} is not a folder of the project's own")
+            for folder in (".git", ".roadmap", "", "/opt", "deps/", "a/../..")
+        ),
+    ],
+)
+def test_executable_checks_that_could_not_be_run_are_refused(refuse: Refuse, checks: str, message: str) -> None:
+    assert message in refuse(AGENT, "vague_checks:\n", f"executable_checks:\n  {checks}\n\nvague_checks:\n")
+
+
+def test_executable_checks_that_can_be_run_are_taken(accept: Callable[[str, str, str], Governance]) -> None:
+    checks = "executable_checks:\n  commands: {unit-1: [make, test]}\n  linked: [web/node_modules]\n\nvague_checks:\n"
+    found = accept(AGENT, "vague_checks:\n", checks).agent.executable_checks
+    assert (found.commands, found.linked) == ({"unit-1": ("make", "test")}, ("web/node_modules",))
+
+
 @pytest.mark.parametrize("kind", ["spec", "impl", "qa"])
 def test_kind_without_a_boundary_is_refused(files: dict[str, bytes], kind: str) -> None:
     from esaa.contracts.values import ContractFinding
@@ -137,6 +163,26 @@ def test_orchestrator_contract_that_cannot_hold_is_refused(refuse: Refuse, old: 
             "\ncheckpoints: {every_events: 0}\ndispatch:\n",
             "checkpoints.every_events must be between 1 and",
         ),
+        *(
+            ("\ndispatch:\n", f"\n{key}\ndispatch:\n", message)
+            for key, message in (
+                ("context: {tokens_max: 999}", "context.tokens_max must be between 1000 and 10000000"),
+                ("context: {tokens_max: 10000001}", "context.tokens_max must be between 1000 and 10000000"),
+                (
+                    "sandbox: {level: none, required: landlock}",
+                    "sandbox.level is none, which is less than the required",
+                ),
+                ("sandbox: {readable: [etc]}", "sandbox.readable: 'etc' is not an absolute path below /"),
+                ("sandbox: {readable: [/]}", "sandbox.readable: '/' is not an absolute path below /"),
+                ("sandbox: {readable: [/srv/../etc]}", "is not an absolute path below /"),
+                ('sandbox: {readable: ["/srv\\0"]}', "is not an absolute path below /"),
+                ("sandbox: {limits: {memory_mb: 0}}", "sandbox.limits.memory_mb must be at least 1"),
+                ("sandbox: {limits: {processes: 0}}", "sandbox.limits.processes must be at least 1"),
+                ("sandbox: {limits: {file_mb: -1}}", "sandbox.limits.file_mb must be at least 1"),
+                ("sandbox: {limits: {cpu: PT0S}}", "sandbox.limits.cpu must be at least PT1S"),
+                ("sandbox: {network: [agent-nobody]}", "'agent-nobody' is neither an actor nor `checks`"),
+            )
+        ),
     ],
 )
 def test_runtime_policy_that_cannot_hold_is_refused(refuse: Refuse, old: str, new: str, message: str) -> None:
@@ -173,6 +219,11 @@ def test_storage_policy_that_cannot_hold_is_refused(refuse: Refuse, old: str, ne
         ("roles: [qa]", "roles: []", "actors.agent-qa.roles must name at least one role"),
         ("roles: [qa]", "roles: [qa, qa]", "and none twice"),
         ("adapter: manual", 'adapter: " "', "adapter must not be empty"),
+        ("adapter: manual", 'adapter: manual\n    model: " "', "actors.agent-spec.model must not be empty"),
+        ("adapter: manual", "adapter: manual\n    limits: {timeout_s: 0}", "limits.timeout_s must be above 0 and"),
+        ("adapter: manual", "adapter: manual\n    limits: {timeout_s: 86401}", "at most 86400"),
+        ("adapter: manual", "adapter: manual\n    limits: {tokens_out_max: 0}", "tokens_out_max must be at least 1"),
+        ("adapter: manual", "adapter: manual\n    env: [A, B-C]", "env holds names of variables, never values"),
         ("    impl: {agent: agent-impl, template: impl.core}\n", "", "by_task_kind has no entry for 'impl'"),
         ("  qa: agent-spec", "", "review has no entry for 'qa'"),
         ("{agent: agent-qa,", "{agent: [],", "nobody is assigned to 'qa'"),
@@ -187,6 +238,36 @@ def test_storage_policy_that_cannot_hold_is_refused(refuse: Refuse, old: str, ne
 )
 def test_swarm_that_cannot_work_is_refused(refuse: Refuse, old: str, new: str, message: str) -> None:
     assert message in refuse(SWARM, old, new)
+
+
+SANDBOX = b"sandbox: {required: landlock, readable: [/usr/share/dict], network: [agent-impl, checks]}\n"
+
+
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "best"])
+def test_actor_may_have_a_sandbox_as_strong_as_is_required(files: dict[str, bytes], level: str) -> None:
+    swarm = files[SWARM].replace(b"roles: [impl]\n", f"roles: [impl]\n    sandbox: {level}\n".encode())
+    found = parse_governance({**files, RUNTIME: files[RUNTIME] + SANDBOX, SWARM: swarm})
+    assert found.swarm.actors["agent-impl"].sandbox == level
+    assert found.runtime.sandbox is not None
+    assert (found.runtime.sandbox.network, found.runtime.sandbox.readable) == (
+        ("agent-impl", "checks"),
+        ("/usr/share/dict",),
+    )
+
+
+def test_actor_with_less_of_a_sandbox_than_is_required_is_refused(files: dict[str, bytes]) -> None:
+    swarm = files[SWARM].replace(b"roles: [impl]\n", b"roles: [impl]\n    sandbox: none\n")
+    with pytest.raises(ContractError) as caught:
+        parse_governance({**files, RUNTIME: files[RUNTIME] + SANDBOX, SWARM: swarm})
+    assert "actors.agent-impl.sandbox: none is less than the landlock" in caught.value.message
+
+
+def test_limits_of_a_call_may_be_as_wide_as_they_go(files: dict[str, bytes]) -> None:
+    limits = b"roles: [impl]\n    model: m-1\n    limits: {timeout_s: 86400, tokens_out_max: 1}\n    env: [_A1]\n"
+    actor = parse_governance({**files, SWARM: files[SWARM].replace(b"roles: [impl]\n", limits)}).swarm.actors[
+        "agent-impl"
+    ]
+    assert (actor.model, actor.limits.timeout_s, actor.limits.tokens_out_max, actor.env) == ("m-1", 86400, 1, ("_A1",))
 
 
 def test_hotfix_worker_cannot_be_its_own_reviewer(files: dict[str, bytes]) -> None:

@@ -5,16 +5,31 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import UNSET
 
 from esaa.kernel.canonical import sha256_hex
 from esaa.kernel.decider import Rejected
 from esaa.protocol.commands import FileOnDisk, Submit
+from esaa.protocol.conflicts import Meeting
 from esaa.protocol.deliver import deliver
 from esaa.protocol.edits import new_content
+from esaa.protocol.facts import FileWritten, OutputRejected
 from esaa.protocol.intentions import AgentResult, Complete, Edit, FileUpdate
-from tests.scenarios import IMPL, complete, facts_of, folded, governance, in_progress, protocol_spec, settled, submit
+from esaa.protocol.settle import Settlement
+from tests.scenarios import (
+    IMPL,
+    append,
+    complete,
+    facts_of,
+    folded,
+    governance,
+    in_progress,
+    protocol_spec,
+    settled,
+    submit,
+)
 
 TEXT = b"alpha beta beta\ngamma\n"
 MAX = 1000
@@ -165,3 +180,56 @@ def test_update_has_content_or_edits_and_not_both_whatever_the_schema_lets_throu
 
     assert isinstance(delivered, Rejected)
     assert delivered.error_code == "EDIT_INVALID"
+
+
+def _met(**how: Any) -> FileOnDisk:
+    """A file that somebody changed after the agent had seen it."""
+    meeting = Meeting(**({"writer": "T-9", "base_sha256": sha256_hex(TEXT), "proposed": b"mine\n"} | how))
+    return FileOnDisk(sha256=sha256_hex(b"theirs\n"), content=b"theirs\n", meeting=meeting)
+
+
+def _delivered(found: FileOnDisk) -> Settlement:
+    command = submit(IMPL, complete(files=[{"path": "src/a.py", "content": "mine\n"}]))
+    return settled(msgspec.structs.replace(command, files={"src/a.py": found}), folded(*in_progress()))
+
+
+def test_both_changes_are_written_where_they_go_together_and_the_event_says_of_what() -> None:
+    outcome = _delivered(_met(merged=b"theirs\nmine\n"))
+    [written] = [fact for fact in facts_of(outcome) if isinstance(fact, FileWritten)]
+    [effect] = written.effects
+    assert effect["after_sha256"] == sha256_hex(b"theirs\nmine\n")
+    assert effect["merge"] == {
+        "base_sha256": sha256_hex(TEXT),
+        "proposed_sha256": sha256_hex(b"mine\n"),
+        "with_task": "T-9",
+    }
+
+
+@pytest.mark.parametrize(
+    ("how", "who", "why"),
+    [
+        ({}, "T-9", ""),
+        ({"writer": None}, "somebody", ""),
+        ({"fault": "touch the same lines"}, "T-9", "touch the same lines"),
+        ({"merged": b"x" * (1024 * 1024 + 1)}, "T-9", "make more than 1048576 bytes together"),
+    ],
+)
+def test_file_that_somebody_changed_is_not_written_over(how: dict[str, Any], who: str, why: str) -> None:
+    outcome = _delivered(_met(**how))
+    [refused] = [fact for fact in facts_of(outcome) if isinstance(fact, OutputRejected)]
+    assert (refused.error_code, refused.counts) == ("WRITE_CONFLICT", False)
+    assert f"`src/a.py` was changed by {who} after it had been read" in refused.message
+    assert why in refused.message
+    assert not any(isinstance(fact, FileWritten) for fact in facts_of(outcome))
+
+
+def test_owner_of_a_conflict_is_asked_another_question_and_told_why_at_no_cost() -> None:
+    state = folded(*in_progress())
+    before = state.work("T-1")
+    command = submit(IMPL, complete(files=[{"path": "src/a.py", "content": "mine\n"}]))
+    outcome = settled(msgspec.structs.replace(command, files={"src/a.py": _met()}), state)
+    append(state, outcome.drafts)
+    after = state.work("T-1")
+    assert (after.attempts, after.rejected_at, after.complete) == (before.attempts, None, before.complete + 1)
+    assert after.last_rejection is not None
+    assert after.last_rejection["error_code"] == "WRITE_CONFLICT"

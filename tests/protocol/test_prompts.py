@@ -109,6 +109,26 @@ def test_all_six_dimensions_of_the_profile_are_said() -> None:
     assert system.count('"activity_event"') >= len(profile.response.valid_examples)
 
 
+def test_what_a_profile_does_not_say_leaves_no_empty_heading() -> None:
+    replace = msgspec.structs.replace
+    full = governance().profiles["agent-impl"]
+    bare = replace(
+        full,
+        rules=replace(full.rules, soft=()),
+        context=replace(full.context, never_injects=()),
+        response=replace(full.response, invalid_examples=()),
+    )
+    state = folded(*in_progress())
+    order = order_of(state)
+    context = purified_context(order, state, governance(), []) | {"last_rejection": {"error_code": "E", "message": "M"}}
+    said = render(shipped_template(order.template), bare, context)
+    whole = render(shipped_template(order.template), full, context)
+    for heading in ("Good practice:", "What you are never shown", "Outputs that are not as they should be"):
+        assert heading in whole.system + whole.user
+        assert heading not in said.system + said.user
+    assert "What to do:" not in said.user
+
+
 def test_system_message_is_the_same_for_every_task_of_a_kind() -> None:
     assert prompt(*in_progress("T-1")).system == prompt(*in_progress("T-2", description="Other"), task_id="T-2").system
 

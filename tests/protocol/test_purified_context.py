@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from esaa.contracts.governance import Governance
-from esaa.protocol.context import FileView, purified_context, wanted_files
+from esaa.protocol.context import FileView, purified_context, readable_folders, wanted_files, without_oldest
 from esaa.protocol.facts import OutputRejected, ViewMutated
 from esaa.protocol.scheduling import Order, plan
 from esaa.protocol.state import State
@@ -237,3 +237,32 @@ def test_reviewer_with_a_qa_role_among_others_gets_the_qa_template() -> None:
     rules = governed({"agents_swarm.yaml": [("roles: [qa]", "roles: [spec, qa]")]})
 
     assert _context(*in_review(), rules=rules)["ask"]["template"] == "qa.core"
+
+
+def test_what_is_left_out_first_are_the_oldest_lessons_and_then_the_oldest_issues() -> None:
+    context: dict[str, Any] | None = {
+        "lessons": [{"lesson_id": "LES-1"}],
+        "issues": [{"issue_id": "ISS-1"}, {"issue_id": "ISS-2"}],
+        "left_out": [],
+    }
+    names = []
+    while context is not None:
+        last, context = context, without_oldest(context)
+        names = [(one["name"], one["reason"]) for one in last["left_out"]]
+    assert names == [
+        ("LES-1", "the oldest of 1 lessons"),
+        ("ISS-1", "the oldest of 2 issues"),
+        ("ISS-2", "the oldest of 1 issues"),
+    ]
+
+
+def test_one_looks_around_where_the_read_boundary_begins_and_never_in_hidden_folders() -> None:
+    patterns = '["src/app/**", "*.md", "docs/plan.md", ".roadmap/**", "src/app/*.py"]'
+    rules = governed({"AGENT_CONTRACT.yaml": [('read: [".roadmap/**", "docs/**"]', f"read: {patterns}")]})
+    [folders, unknown] = [
+        readable_folders(task, rules)
+        for kind in ("spec", "of-another-writer")
+        if (task := folded(*todo(kind=kind)).task("T-1")) is not None
+    ]
+    assert folders == ["src/app", "", "docs/plan.md"]
+    assert unknown == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from esaa.protocol.commands import (
     StartRun,
     Submit,
 )
+from esaa.protocol.facts import OutputRejected
 from esaa.protocol.rejections import CODES, reject
 from esaa.protocol.result import Refused
 from tests.protocol.test_identity import RULES as SIGNED
@@ -40,6 +42,7 @@ from tests.scenarios import (
     completed,
     created,
     done,
+    facts_of,
     folded,
     governed,
     hotfix,
@@ -282,3 +285,19 @@ def test_fault_that_lies_on_the_disk_refuses_the_path() -> None:
 
 def test_check_that_passed_is_no_reason_to_refuse() -> None:
     assert settled(_checked("tests", _ran(0)), folded(*in_progress()), CHECKED).rejected is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ("exited", "The check `run:tests` ended with exit code 1"),
+        ("timed_out", "The check `run:tests` was ended at its time limit, after 600 s,"),
+        ("too_large", "The check `run:tests` was ended because it printed too much"),
+    ],
+)
+def test_check_that_failed_says_how_it_ended(ending: Any, said: str) -> None:
+    run = msgspec.structs.replace(_ran(1), ending=ending, duration_ms=600_400)
+    outcome = settled(_checked("tests", run), folded(*in_progress()), CHECKED)
+    [refused] = [fact for fact in facts_of(outcome) if isinstance(fact, OutputRejected)]
+    assert refused.error_code == "CHECK_FAILED"
+    assert refused.message.startswith(said)

@@ -104,6 +104,16 @@ def test_seconds_left_are_the_least_of_all_limits() -> None:
     assert ledger.seconds_left([run, call]) == 25
 
 
+def test_only_what_was_set_aside_is_settled() -> None:
+    """A limit that came into the policy while the call was under way has nothing of it."""
+    later = Account(budget_id="day:2026-01-05:tokens", scope="day", unit="tokens", limit=100)
+    ledger = Ledger()
+    for fact in reserve([RUN_TOKENS], CALL, Amounts(tokens=60)):
+        ledger.take(fact)
+    found = settle(ledger, [later, RUN_TOKENS], CALL, Amounts(tokens=10))
+    assert [(one.budget_id, one.amount) for one in found] == [(RUN_TOKENS.budget_id, 10)]
+
+
 def test_streams_add_up() -> None:
     ledger = Ledger()
     known = Budget(scope="day", unit="tokens", spent=30, reserved=5, reservations={"a": 5}, limit=100)
