@@ -78,7 +78,14 @@ def test_provenance_that_is_none_is_counted_as_nothing(tmp_path: Path) -> None:
 
 
 def at(version: int, fact: Fact) -> Recorded[Fact]:
-    return Recorded(version=version, event_id=f"EV-{version}", ts=MORNING, actor="a", fact=fact, schema_version="0.4.0")
+    return Recorded(
+        version=version,
+        event_id=f"EV-{version}",
+        ts="2026-03-01T12:00:00Z",
+        actor="a",
+        fact=fact,
+        schema_version="0.4.0",
+    )
 
 
 def test_what_comes_before_any_run_belongs_to_none_and_the_rest_to_the_last_one_that_began() -> None:
