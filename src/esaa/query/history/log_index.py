@@ -183,6 +183,11 @@ class LogIndex:
         )
 
 
+def index_of(log: Path) -> Path:
+    """Where the index of a log is kept."""
+    return _Beside(log.parent, 0).disposable(INDEX)
+
+
 class _Beside:
     """The folder for files beside the log that can be made again."""
 
