@@ -121,6 +121,14 @@ def test_contracts_that_change_are_read_again(own_run: Path) -> None:
         assert web.get("/log/events.json").status_code == 200
 
 
+def test_a_link_that_leads_nowhere_among_the_contracts_disturbs_nobody(own_run: Path) -> None:
+    # Editors lock a file with such a link beside it.
+    (own_run / ".roadmap" / ".#AGENT_CONTRACT.yaml").symlink_to("somebody@somewhere.4711")
+    with serving(own_run) as web:
+        assert web.get("/log/events.json").status_code == 200
+        assert web.get("/PROJ-123/events.json").status_code == 200
+
+
 def test_a_trail_without_a_log_is_served_too(own_run: Path) -> None:
     (own_run / LOG).unlink()
     with client(own_run, open_machine=partial(open_machine, own_run)) as web:
