@@ -11,7 +11,7 @@ from msgspec import structs
 
 from esaa.config import Config, load_config, load_trail_settings
 from esaa.contracts.governance import Governance
-from esaa.errors import EsaaError, NotFound, StoreError
+from esaa.errors import CorruptLog, EsaaError, NotFound, StoreError
 from esaa.protocol.evolve import PROJECTION_VERSION
 from esaa.protocol.facts import Fact
 from esaa.protocol.wire import WRITABLE, ProtocolVocabulary
@@ -315,12 +315,13 @@ def open_divergence(machine: TimeMachine, against: Path, *, by_meaning: bool = F
             log = link
         past = open_log_past(log)
         try:
-            found = machine.divergence(past, likeness=likeness, where=str(against))
-            if past.damage is not None and (found.first is None or found.first.theirs is None):
-                raise past.damage
-            return found
+            found, damage = machine.divergence(past, likeness=likeness, where=str(against)), past.damage
         finally:
             past.close()
+    if damage is not None and (found.first is None or found.first.theirs is None):
+        # Named as it was asked for, not by the link that stands for it.
+        raise CorruptLog(damage.code, damage.message.replace(str(log), str(against)), damage.hint, damage.line)
+    return found
 
 
 def open_feed(

@@ -126,13 +126,19 @@ def _indexing(face: Face) -> Generator[Callable[[int, int], None], None, None]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("indexing the log (once)", total=None, visible=False)
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task("indexing the log (once)", total=None)
 
-        def told(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
+    def told(done: int, total: int) -> None:
+        # Where the index is there, nothing is told, and the terminal is left as it is.
+        bar.start()
+        bar.update(task, completed=done, total=total)
 
+    try:
         yield told
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _nothing(_done: int, _total: int) -> None:
