@@ -235,12 +235,13 @@ class LogPast:
     def _asking(self) -> Generator[None, None, None]:
         """One question at a time, to an index that is up to date."""
         with self._lock:
-            if self._index.refresh():
+            self._index.refresh()
+            if self._index.connection is not self._bound:
                 self._bind()
             yield
 
     def _bind(self) -> None:
-        connection = self._index.connection
+        connection = self._bound = self._index.connection
         self._places = EventPlaces(connection)
         self._finder = EventFinder(connection)
         self._parts = LogParts(connection)
