@@ -19,8 +19,6 @@ from esaa.protocol.facts import FACT_TYPES, Fact, ForeignRecorded, TaskReviewed
 
 P = TypeVar("P")
 
-SUPPORTED = ("0.3.0", "0.4.0", "0.4.1")
-"""The protocol versions that are read."""
 LEGACY = "0.3.0"
 WRITABLE = ("0.4.0", "0.4.1")
 _LEGACY_ACTIONS = {"run.init": "run.start"}
