@@ -10,7 +10,7 @@ import msgspec
 from esaa.audit.run_metrics import COUNTED, RunCounter, RunMetrics
 from esaa.history.task_times import DONE, TaskClock, TaskSpans
 from esaa.kernel.recorded import Recorded
-from esaa.protocol.facts import Fact
+from esaa.protocol.facts import Fact, OutputRejected
 from esaa.query.history.part_rows import name_number
 from esaa.query.history.schema import RUN
 
@@ -22,13 +22,17 @@ _BYTES_FOR_AN_EVENT = 16
 _NEWEST = """
 SELECT first, created, begun, status, attempts, rejections, waiting, working, review, since, total FROM spans
 WHERE first = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"""
-# Of each task the row with the greatest seq; the others of its columns come from that row, as SQLite promises.
+# What is done takes no longer. Of each other task the row with the greatest seq; the rest of its columns come from that
+# row, as SQLite promises.
 _SLOWEST = """
+SELECT first, spent FROM timed WHERE first <= :at AND done <= :at
+UNION ALL
 SELECT first, waiting + working + review
-    + CASE WHEN status = :done OR since IS NULL OR :now IS NULL THEN 0 ELSE max(:now - since, 0) END AS spent
-FROM (SELECT first, max(seq), status, waiting, working, review, since FROM spans WHERE first <= :at AND seq <= :at
+    + CASE WHEN status = :done OR since IS NULL OR :now IS NULL THEN 0 ELSE max(:now - since, 0) END
+FROM (SELECT first, max(seq), status, waiting, working, review, since FROM spans
+      WHERE first IN (SELECT first FROM timed WHERE first <= :at AND (done IS NULL OR done > :at)) AND seq <= :at
       GROUP BY first)
-ORDER BY spent DESC, first LIMIT :count"""
+ORDER BY 2 DESC, 1 LIMIT :count"""
 _LAST_SUMS = "SELECT seq, run FROM sums WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
 _SUMS_OF = "SELECT value FROM sums WHERE run = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
 _FOREVER = 1 << 62
@@ -51,6 +55,7 @@ class MeasureRows:
         self._due = SUMS_EVERY
         self._names: list[tuple[int, str]] = []
         self._spans: list[tuple[object, ...]] = []
+        self._ends: dict[int, tuple[int | None, int | None]] = {}
         self._sums: list[tuple[int, int, bytes]] = []
 
     def __len__(self) -> int:
@@ -64,7 +69,7 @@ class MeasureRows:
         """Goes on after an event that the index holds."""
         self._is_whole = False
         self._clock = TaskClock(self._known)
-        self._names, self._spans, self._sums = [], [], []
+        self._names, self._spans, self._ends, self._sums = [], [], {}, []
         self._runs, after = counted_up_to(self._connection, seq, events)
         self._is_changed = True
         self._runs.known = self._known_run
@@ -80,6 +85,10 @@ class MeasureRows:
             if first == seq:
                 self._names.append((first, name))
             self._spans.append((first, seq, *rest))
+            if spans.status == DONE and not isinstance(event.fact, OutputRejected):
+                self._ends[first] = (seq, spans.until(None))
+            elif spans.status != DONE and spans.total is not None:
+                self._ends[first] = (None, None)  # it was done, and is not any more
         runs = self._runs
         before = runs.current
         if isinstance(event.fact, COUNTED):
@@ -96,10 +105,11 @@ class MeasureRows:
     def flush(self) -> None:
         """Writes what was taken."""
         many = self._connection.executemany
-        many("INSERT INTO timed VALUES (?, ?)", self._names)
+        many("INSERT INTO timed(first, name) VALUES (?, ?)", self._names)
         many("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._spans)
+        many("UPDATE timed SET done = ?, spent = ? WHERE first = ?", [(*end, one) for one, end in self._ends.items()])
         many("INSERT OR REPLACE INTO sums VALUES (?, ?, ?)", self._sums)
-        self._names, self._spans, self._sums = [], [], []
+        self._names, self._spans, self._ends, self._sums = [], [], {}, []
 
     def let_go(self) -> None:
         """Forgets the tasks; they are looked up again."""

@@ -6,7 +6,8 @@ part from a seq on. What lies between two moments is found by *blocks* of events
 which parts are in which group (tasks by status), and which parts its events changed.
 
 What is measured is kept too: the *spans* of a task after each event that changed them (a task is numbered by the event
-in which it was first seen), and now and then the *sums* of the run that goes on.
+in which it was first seen), since when it is done and what it took by then, and now and then the *sums* of the run that
+goes on.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ CREATE TABLE blocks(block INTEGER PRIMARY KEY, earliest INTEGER);
 CREATE TABLE facets(name INTEGER, block INTEGER, bits BLOB, PRIMARY KEY(name, block)) WITHOUT ROWID;
 CREATE TABLE standings(block INTEGER, grp INTEGER, bits BLOB, PRIMARY KEY(block, grp)) WITHOUT ROWID;
 CREATE TABLE changed(block INTEGER, member INTEGER, bits BLOB, PRIMARY KEY(block, member)) WITHOUT ROWID;
-CREATE TABLE timed(first INTEGER PRIMARY KEY, name TEXT UNIQUE);
+CREATE TABLE timed(first INTEGER PRIMARY KEY, done INTEGER, spent INTEGER, name TEXT UNIQUE);
 CREATE TABLE spans(
     first INTEGER, seq INTEGER, created INTEGER, begun INTEGER, status INTEGER, attempts INTEGER, rejections INTEGER,
     waiting INTEGER, working INTEGER, review INTEGER, since INTEGER, total INTEGER, PRIMARY KEY(first, seq)
