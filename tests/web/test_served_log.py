@@ -106,9 +106,14 @@ def test_a_log_that_is_damaged_answers_for_what_is_sound_and_says_so_and_is_mend
             assert answer.json()["head"] == 60
         else:
             assert fault_code(answer)
-        proof = web.get("/log/proof.json")
-        assert proof.status_code == 503 or "broken" in proof.text or proof.json()["at"] == 60
+        rail = web.get("/log/proof.json").json()["rail"]
+        assert [one["kind"] for one in rail][-1] == "broken"
+        assert (rail[0]["from"], rail[-2]["to"], rail[-1]["from"]) == (1, 60, 61)
+        assert "line 61: " in rail[-1]["text"]
         log.write_bytes(whole)
+        mended = web.get("/log/proof.json").json()
+        assert "broken" not in [one["kind"] for one in mended["rail"]]
+        assert mended["rail"][-1]["to"] == len(lines)
         assert web.get("/log.json").json()["head"] == len(lines)
 
 
