@@ -285,10 +285,14 @@ def open_machine(
 
 def open_overview(root: Path) -> Overview:
     """Everything in `root` that has a past: the governed log, the streams of the trail, and the runs."""
-    from esaa.runtime.history.opening import overview
+    from esaa.runtime.history.overview import Summaries, overview
 
-    log = (root / ROADMAP / LOG_NAME).is_file()
-    return overview([open_machine(root)] if log else [], open_trail(root))
+    machines = [open_machine(root)] if (root / ROADMAP / LOG_NAME).is_file() else []
+    try:
+        return overview(machines, open_trail(root), Summaries())
+    finally:
+        for machine in machines:
+            machine.close()
 
 
 def open_divergence(machine: TimeMachine, against: Path, *, by_meaning: bool = False) -> DivergenceView:

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from esaa.kernel.canonical import sha256_hex
-from esaa.runtime.history.proof import Checked, FileStamp, Proof, Prove, Stamps, proof_view, rail_of
+from esaa.runtime.history.proof import Checked, Proof, Prove, Stamps, proof_view, rail_of
 from esaa.runtime.verification.checkpoint_audit import Trust
 from esaa.stores.checkpoints import CheckpointStore
 from esaa.stores.disk import Disk
+from esaa.stores.file_stamps import stamps_of
 from tests.history.memory_past import MemoryPast, claims
 
 SOUND = Trust(
@@ -46,9 +47,7 @@ class Shelf:
         return Checked(trust=trust, events=len(self.lines()), fault="" if self.bad is None else "it is torn")
 
     def stamps(self) -> Stamps:
-        one = self.log.stat()
-        times = one.st_mtime_ns, one.st_ctime_ns
-        return Stamps((FileStamp(str(self.log), one.st_dev, one.st_ino, one.st_size, *times),), ())
+        return Stamps(stamps_of([self.log]), ())
 
     def store(self) -> CheckpointStore:
         return CheckpointStore(self.folder / "checkpoints", Disk())

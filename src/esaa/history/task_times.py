@@ -43,7 +43,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[TaskTimes, ...]
 
 
-TODO, IN_PROGRESS, REVIEW, DONE = range(4)
+WAITING, IN_PROGRESS, REVIEW, DONE = range(4)
 _STATUSES = ("todo", "in_progress", "review", "done")
 
 
@@ -57,7 +57,7 @@ class TaskSpans(msgspec.Struct):
     first: int
     created: int | None = None
     begun: int | None = None
-    status: int = TODO
+    status: int = WAITING
     attempts: int = 0
     rejections: int = 0
     waiting: int = 0
@@ -194,7 +194,7 @@ def _move(one: TaskSpans, fact: TaskClaimed | TaskCompleted | TaskReviewed, now:
 
 
 def _add(one: TaskSpans, microseconds: int) -> None:
-    if one.status == TODO:
+    if one.status == WAITING:
         one.waiting += microseconds
     elif one.status == IN_PROGRESS:
         one.working += microseconds

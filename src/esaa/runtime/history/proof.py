@@ -1,7 +1,8 @@
 """How far a past is proved, as a rail: what is anchored elsewhere, what is sound, what is broken.
 
 To check a long past takes its time. What was checked is shown again, with the time of the check, while the files are
-the same, or are those bytes and some more; whoever wants to know anew asks for that. Nothing of it outlives the process.
+the same, or are those bytes and some more; whoever wants to know anew asks for that. Nothing of it is left when the
+process ends.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from esaa.runtime.verification.checkpoint_audit import Knowledge, Trust
 from esaa.runtime.verification.verify import find_target, verify
 from esaa.stores.checkpoints import CHECKPOINTS, LATEST, CheckpointStore
 from esaa.stores.disk import Disk
+from esaa.stores.file_stamps import FileStamp, stamps_of
 from esaa.stores.layout import LOG_NAME, ROADMAP
 from esaa.stores.verified import digests_of, has_digests
 
@@ -52,17 +54,6 @@ class Proof(Checked, frozen=True, kw_only=True):
 
     checked_at: str
     checkpoints: tuple[CheckpointView, ...]
-
-
-class FileStamp(NamedTuple):
-    """Which file lies at a path, and whether it was written to: nobody can set the time of its last change back."""
-
-    path: str
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-    changed_ns: int
 
 
 class Stamps(NamedTuple):
@@ -151,7 +142,7 @@ def prove_log(root: Path, config_dir: Path) -> Prove:
         return Checked(trust=verdict.trust, events=verdict.events, fault="" if first is None else first.message)
 
     def stamps() -> Stamps:
-        return Stamps(_stamps([roadmap / LOG_NAME]), _stamps([roadmap / CHECKPOINTS, config_dir / "keys"]))
+        return Stamps(stamps_of([roadmap / LOG_NAME]), stamps_of([roadmap / CHECKPOINTS, config_dir / "keys"]))
 
     return Prove(check, stamps, lambda: CheckpointStore(roadmap / CHECKPOINTS, Disk()))
 
@@ -165,8 +156,8 @@ def prove_stream(trail: Trail, stream: str, config_dir: Path) -> Prove:
         return Checked(trust=verdict.trust, events=verdict.head_sequence, fault=fault)
 
     def stamps() -> Stamps:
-        files = _stamps(one.path for one in trail.store.stream(stream).segments())
-        return Stamps(files, _stamps([stream_checkpoints(trail.store, stream).folder, config_dir / "keys"]))
+        files = stamps_of(one.path for one in trail.store.stream(stream).segments())
+        return Stamps(files, stamps_of([stream_checkpoints(trail.store, stream).folder, config_dir / "keys"]))
 
     return Prove(check, stamps, lambda: stream_checkpoints(trail.store, stream))
 
@@ -214,19 +205,6 @@ def rail_of(trust: Trust, head: int, checked: int | None = None, fault: str = ""
     elif head > sound:
         text = "came after the check, and is not checked yet"
         yield RailSpan(from_=sound + 1, to=head, kind="unanchored", text=text, is_checked=False)
-
-
-def _stamps(paths: Iterable[Path]) -> tuple[FileStamp, ...]:
-    """What lies at some paths; what is not there is left out."""
-    found: list[FileStamp] = []
-    for path in paths:
-        try:
-            one = path.stat()
-        except OSError:
-            continue
-        times = one.st_mtime_ns, one.st_ctime_ns
-        found.append(FileStamp(str(path), one.st_dev, one.st_ino, one.st_size, *times))
-    return tuple(found)
 
 
 def _checkpoints(store: CheckpointStore) -> Iterator[CheckpointView]:
