@@ -7,6 +7,7 @@ names none raises `UsageError`; a moment, task or value that is not there raises
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,14 @@ class TimeMachine:
     def __init__(self, past: Past, sources: Sources) -> None:
         self.past = past
         self.sources = sources
+        self.look: Callable[[], None] = lambda: None
         self._rules = RulesMet(past, sources)
+
+    def watched(self, look: Callable[[], None]) -> TimeMachine:
+        """The same machine, whose searches call `look` at each of their steps; what it raises ends them."""
+        watched = copy(self)
+        watched.look = look
+        return watched
 
     def close(self) -> None:
         """Lets go of what the past holds open."""
@@ -180,7 +188,13 @@ class TimeMachine:
     ) -> WhatIfView:
         """What would have happened up to a moment, had some of it been otherwise. Raises `ContractError` too."""
         page = _page(offset, count)
-        return what_if_view(self.past, self.sources, self.seq(at), wishes, **page, progress=progress)
+
+        def told(last: int) -> None:
+            self.look()
+            if progress is not None:
+                progress(last)
+
+        return what_if_view(self.past, self.sources, self.seq(at), wishes, **page, progress=told)
 
     def run_metrics(self, at: str = HEAD, *, agent: str | None = None) -> list[RunMetrics]:
         """The measures of every run up to a moment; with `agent`, of that agent's outputs alone."""
@@ -194,7 +208,7 @@ class TimeMachine:
 
     def bisect(self, where: str, *, good: str = "0", bad: str = HEAD) -> BisectView:
         """The first event after which a predicate over the state (JMESPath) does not hold any more."""
-        return bisect_where(self.past, where, self.seq(good), self.seq(bad))
+        return bisect_where(self.past, where, self.seq(good), self.seq(bad), look=self.look)
 
     def bisect_run(
         self,
