@@ -146,6 +146,13 @@ def test_what_is_missing_is_named_as_it_was_asked_for(run: Workbench) -> None:
     assert run("diff", "--against", "src/index.html").err.startswith("esaa: Log src/index.html breaks at line 1")
 
 
+def test_more_steps_back_than_there_are_events_lead_to_the_beginning_everywhere(run: Workbench) -> None:
+    assert run.ok("state", "--at", "HEAD~9999", "--json").answer == run.ok("state", "--at", "0", "--json").answer
+    assert run.ok("tail", "--since", "HEAD~9999").out == run.ok("tail", "--since", "0").out
+    assert len(run.ok("log", "HEAD~9999..").out.splitlines()) == len(run.ok("tail", "--since", "0").out.splitlines())
+    assert "#0 is the moment before the first event" in run("why", "HEAD~9999").err
+
+
 def test_a_diff_of_what_is_nowhere_says_so(run: Workbench) -> None:
     mistyped = run("diff", "..9", "--path", "/tasks/T-9")
     assert (mistyped.code, mistyped.out) == (0, "")

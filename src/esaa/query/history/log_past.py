@@ -94,7 +94,7 @@ class LogPast:
                 case AtSeq(seq=seq):
                     return self._known(seq)
                 case AtHead(back=back):
-                    return self._known(self._index.head - back)
+                    return max(self._index.head - back, 0)
                 case AtTime(ts=ts):
                     return self._places.last_at(ts, self._index.head)
 
