@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -144,6 +145,13 @@ def test_what_cannot_be_asked_is_said(run: Workbench, arguments: list[str], code
 def test_what_is_missing_is_named_as_it_was_asked_for(run: Workbench) -> None:
     assert "There is no command 'no-such-program-here'." in run("bisect", "--run", "no-such-program-here").err
     assert run("diff", "--against", "src/index.html").err.startswith("esaa: Log src/index.html breaks at line 1")
+
+
+@pytest.mark.parametrize("past", [[], ["--issue", "global"]])
+@pytest.mark.parametrize("pointer", ["", "/tasks"])
+def test_the_command_that_an_answer_names_gives_it_again(run: Workbench, past: list[str], pointer: str) -> None:
+    answer = run.ok("state", pointer, "--at", "HEAD~5", *past, "--json").answer
+    assert run.ok(*shlex.split(answer["cli"])[1:], "--json").answer == answer
 
 
 def test_more_steps_back_than_there_are_events_lead_to_the_beginning_everywhere(run: Workbench) -> None:
