@@ -78,7 +78,7 @@ def _check_narrow(past: Past, pointer: str, at: int) -> None:
     example = next(past.parts(at, names[0]), None) if names else None
     if names and example is None:
         return
-    below = pointer_of((names[0], example[0])) if example else "/run/status"
+    below = pointer_of((*names, example[0])) if example else "/run/status"
     raise UsageError(
         "POINTER_TOO_WIDE",
         f"{pointer[:120] or 'The whole state'} is made of many parts, each with a history of its own.",
