@@ -17,6 +17,7 @@ from esaa.stores.blobs import BlobStore
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
 from esaa.stores.layout import ROADMAP
+from esaa.stores.refused import RefusedStore
 from esaa.trail.facts.orchestration import RunMeasured
 
 LOG = "log"
@@ -27,7 +28,7 @@ def log_sources(root: Path, log: Path, trail: Callable[[], Trail], config_dir: P
     """What lies around the governed log at `log`. The trail is opened when its measures are asked for."""
     return Sources(
         root=root,
-        content_of=BlobStore(root / ROADMAP / "blobs", Disk()).get,
+        content_of=RefusedStore(root / ROADMAP / "blobs", Disk()).get,
         rules=_readable_rules(root / ROADMAP),
         recorded=lambda last: recorded_in(log, last),
         measured=lambda until: _measured(trail(), until),
