@@ -10,13 +10,13 @@ import click
 from esaa.cli.face import Face, exit_with, face_options, pass_face
 from esaa.cli.pasts import (
     at_option,
+    behind_lines,
     builtins,
     change_lines,
     ends_of,
     entry_line,
     issue_option,
     opened,
-    rule_lines,
     short,
 )
 from esaa.errors import NotFound, UsageError
@@ -175,10 +175,4 @@ def _blame_lines(answer: BlameView) -> list[str]:
     if answer.cause:
         lines.append("because of")
         lines += [f"  {entry_line(one)}" for one in answer.cause]
-    if answer.output is not None:
-        lines.append("the output behind it")
-        lines += [f"  {name.replace('_', ' ')}: {short(value)}" for name, value in answer.output.items() if value]
-    if answer.rules:
-        lines.append("the rules that it met")
-        lines += rule_lines(answer.rules)
-    return lines
+    return lines + behind_lines(answer.output, answer.rules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,9 +112,16 @@ def change_lines(changes: Iterable[Change]) -> list[str]:
     return lines
 
 
-def rule_lines(rules: Iterable[RuleMet]) -> list[str]:
-    """The rules that an event met; those that nobody asked are left out."""
-    return [f"  {one.outcome}  {one.layer}: {one.text}" for one in rules if one.outcome != "not_asked"]
+def behind_lines(output: Mapping[str, Any] | None, rules: Iterable[RuleMet]) -> list[str]:
+    """The output behind an event, and the rules that it met; those that nobody asked are left out."""
+    lines: list[str] = []
+    if output is not None:
+        lines.append("the output behind it")
+        lines += [f"  {name.replace('_', ' ')}: {short(value)}" for name, value in output.items() if value]
+    if rules:
+        lines.append("the rules that it met")
+        lines += [f"  {one.outcome}  {one.layer}: {one.text}" for one in rules if one.outcome != "not_asked"]
+    return lines
 
 
 @contextmanager
