@@ -2,7 +2,7 @@
 #   make demo    a whole governed project, from init to a finished, verified tree
 #   make test    every test
 .DELETE_ON_ERROR:
-.PHONY: demo test check format bench assure docs lock clean
+.PHONY: demo test check format bench assure docs pictures lock clean
 
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(name))))
 VENV ?= .venv
@@ -39,6 +39,10 @@ assure: $(VENV)/.developing
 docs: $(VENV)/.installed
 	$(BIN)/python tools/make_docs.py
 	$(BIN)/python tools/make_trail_docs.py
+
+# The pictures of the README, of the page as it is now; needs Chromium.
+pictures: $(VENV)/.developing
+	$(BIN)/python tools/make_pictures.py
 
 # Needs uv; everyone else installs what it wrote.
 lock:

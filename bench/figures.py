@@ -15,7 +15,7 @@ import msgspec
 
 from bench.figure import Figure
 from bench.history_figures import history
-from bench.measure import Sample, cpu_of, medians, run
+from bench.measure import Measures, Sample, cpu_of, medians, run
 from bench.run_figures import overhead
 from bench.trail_figures import TrailBench
 from bench.web_figures import WebBench
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str]) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="esaa-bench-"))
     try:
         bench = Bench(scratch, scale, repeats)
-        trail = TrailBench(scratch, scale, repeats, bench.environment)
-        page = WebBench(scratch, scale, repeats, bench.environment)
+        trail = TrailBench(scratch, scale, repeats)
+        page = WebBench(scratch, scale, repeats)
         yardsticks = bench.yardsticks()
         print("yardsticks:", json.dumps(yardsticks), flush=True)
         figures: list[Figure] = []
@@ -67,19 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(figure.holds for figure in figures) else 1
 
 
-class Bench:
-    """Measures in `scratch`; sizes are divided by `scale`."""
-
-    def __init__(self, scratch: Path, scale: int, repeats: int) -> None:
-        self._scratch = scratch
-        self._scale = scale
-        self._repeats = repeats
-        self.environment = {
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(scratch),
-            "ESAA_CONFIG_DIR": str(scratch / "config"),
-            "LC_ALL": "C.UTF-8",
-        }
+class Bench(Measures):
+    """The figures of the governed run, and of the time machine over it."""
 
     def yardsticks(self) -> dict[str, float | str]:
         """The machine: Python, cores, and the CPU of an empty interpreter."""
@@ -254,10 +243,10 @@ class Bench:
         return root
 
     def _esaa(self, root: Path, *arguments: str) -> Sample:
-        return run([sys.executable, "-m", "esaa", "--root", str(root), *arguments], env=self.environment)
+        return run([sys.executable, "-m", "esaa", "--root", str(root), *arguments], env=self._environment)
 
     def _median(self, arguments: list[str], repeats: int) -> Sample:
-        return medians([run(arguments, env=self.environment) for _ in range(repeats)])
+        return medians([run(arguments, env=self._environment) for _ in range(repeats)])
 
     def _best(self, measure: Callable[[], Sample]) -> float:
         return min(measure().wall_s for _ in range(3))

@@ -23,6 +23,21 @@ class Sample(msgspec.Struct, frozen=True):
     peak_bytes: int
 
 
+class Measures:
+    """Takes figures in `scratch`; sizes are divided by `scale`, and what is measured is repeated."""
+
+    def __init__(self, scratch: Path, scale: int, repeats: int) -> None:
+        self._scratch = scratch
+        self._scale = scale
+        self._repeats = repeats
+        self._environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(scratch),
+            "ESAA_CONFIG_DIR": str(scratch / "config"),
+            "LC_ALL": "C.UTF-8",
+        }
+
+
 def run(arguments: Sequence[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> Sample:
     """Runs a command to its end. Raises `CalledProcessError` where it fails."""
     reading, writing = os.pipe()

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.figure import Figure
-from bench.measure import cpu_of, run
+from bench.measure import Measures, cpu_of, run
 from bench.trails import EVENTS_PER_ISSUE, RARE, WORDS, a_trail, fill, proposals
 from esaa.query.filters import Query
 from esaa.query.finder import open_index
@@ -28,14 +28,11 @@ _ISSUES = 2000
 _PROCESSES = 8
 
 
-class TrailBench:
-    """Measures in `scratch`; sizes are divided by `scale`."""
+class TrailBench(Measures):
+    """The figures of trails, which are filled once."""
 
-    def __init__(self, scratch: Path, scale: int, repeats: int, environment: dict[str, str]) -> None:
-        self._scratch = scratch
-        self._scale = scale
-        self._repeats = repeats
-        self._environment = environment
+    def __init__(self, scratch: Path, scale: int, repeats: int) -> None:
+        super().__init__(scratch, scale, repeats)
         self._filled: dict[tuple[int, int], Path] = {}
 
     def recording(self) -> list[Figure]:

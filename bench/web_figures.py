@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.figure import Figure
+from bench.measure import Measures
 from bench.workspaces import make_workspace_apart
 
 if TYPE_CHECKING:
@@ -60,14 +61,8 @@ class _Server(NamedTuple):
     token: str
 
 
-class WebBench:
-    """Measures in `scratch`; sizes are divided by `scale`."""
-
-    def __init__(self, scratch: Path, scale: int, repeats: int, environment: dict[str, str]) -> None:
-        self._scratch = scratch
-        self._scale = scale
-        self._repeats = repeats
-        self._environment = environment
+class WebBench(Measures):
+    """The figures that a browser takes."""
 
     def web(self) -> list[Figure]:
         """First rows, first load, scrubbing, heap and start, at each size; nothing where there is no browser."""

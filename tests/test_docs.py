@@ -189,7 +189,8 @@ def test_every_command_line_shown_is_run(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=identify)
 def test_links_lead_somewhere(page: Path) -> None:
     text = _FENCE.sub("", page.read_text("utf-8"))
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    for found in re.findall(r"\]\(([^)\s]+)\)|\bsrc(?:set)?=\"([^\"]+)\"", text):
+        target = "".join(found)
         if re.match(r"[a-z]+:", target):
             continue
         name, _, anchor = target.partition("#")
@@ -217,6 +218,13 @@ def test_every_page_is_linked() -> None:
                 linked.add((page.parent / target).resolve())
     lonely = [identify(page) for page in PAGES if page not in linked and page.name != "README.md"]
     assert lonely == []
+
+
+def test_pictures_are_shown_and_stay_small() -> None:
+    pictures = sorted((ROOT / "docs" / "pictures").iterdir())
+    shown = "".join(page.read_text("utf-8") for page in PAGES)
+    assert [one.name for one in pictures if f"docs/pictures/{one.name}" not in shown] == []
+    assert 0 < sum(one.stat().st_size for one in pictures) <= 150_000
 
 
 def test_generated_pages_are_fresh() -> None:

@@ -57,14 +57,17 @@ def main() -> int:
     report = project / "report.html"
     esaa(["audit", "--issue", "PROJ-123", "--format", "html", "--output", str(report)], project, environment)
 
-    tell(
-        "The time machine",
-        "Who made this value so, and by which rules? What was asked when the write was refused, and what came next?",
-        "Which event was the first after which something holds no longer?",
-    )
+    hotfix = first_seq(["--action", "hotfix.create"], project, environment)
+    refused = first_seq(["--rejections"], project, environment)
+    tell("The time machine", "Which event put this task in review, and which rules did it pass?")
     esaa(["blame", "/tasks/T-2010/status"], project, environment)
+    tell("", "Why was the write refused, and what came next?")
     esaa(["rejections"], project, environment)
-    esaa(["bisect", "--where", "tasks.\"T-2020\".status != 'done'"], project, environment)
+    tell("", "What did the tree look like before the hotfix, and what did the hotfix change?")
+    esaa(["checkout", "--at", str(hotfix), str(root / "before")], project, environment)
+    esaa(["diff", f"{hotfix}..", "--files", "--path", "src/main.js"], project, environment, expect=1)
+    tell("", "Which event was the first after which there was an issue?")
+    esaa(["bisect", "--where", "length(issues) == `0`"], project, environment)
     page = project / "run.html"
     is_exported = (
         subprocess.run(
@@ -84,35 +87,42 @@ def main() -> int:
     log.write_text(text.replace('"decision":"request_changes"', '"decision":"approve"', 1), "utf-8")
     esaa(["verify", "--explain"], copy, environment, expect=4)
 
-    refused = esaa(["log", "--action", "output.rejected", "--json"], project, environment, is_quiet=True)
-    number = json.loads(refused.splitlines()[0])["event_seq"]
-
     short = shlex.quote(os.path.relpath(ESAA)) if ESAA.is_relative_to(Path.cwd()) else shlex.quote(str(ESAA))
     where = shlex.quote(str(project))
-    tell("Try next")
-    for command in (
-        f"{short} --root {where} status",
-        f"{short} --root {where} log --task T-2010",
-        f"{short} --root {where} show HEAD~3",
-        f"{short} --root {where} state --issue PROJ-123 --at HEAD~100",
-        f"{short} --root {where} doctor",
+    tell("Ask it yourself", "Nothing of this writes to the project; `esaa --help` names the other questions.")
+    for question, command in (
+        ("Where does it stand?", "status"),
+        ("What did it look like then?", f"status --at {refused}"),
+        ("What changed in between?", f"diff {refused}..{hotfix} --path /tasks/T-2010"),
+        ("Which event put it in review?", "blame /tasks/T-2010/status"),
+        ("Why was the write refused?", f"why {refused}"),
+        ("What would have happened without it?", f"what-if --drop {refused}"),
+        ("What was the tree before the hotfix?", f"checkout --at {hotfix} {shlex.quote(str(root / 'then'))}"),
+        ("Since when are there issues?", "bisect --where 'length(issues) == `0`'"),
     ):
-        print(f"  {command}")
+        print(f"  {DIM}{question}{OFF}\n    {short} --root {where} {command}")
     print(f"\nThe page that was built: {project / 'src' / 'index.html'}")
     print(f"The report of how: {report}")
     print("\nSee it in a browser: this opens the page at the moment when the write was refused, and why.")
-    print(f"  {short} --root {where} serve --open 'log/rejections?at={number}'")
+    print(f"  {short} --root {where} serve --open 'log/rejections?at={refused}'")
     if is_exported:
         print("The same as one file, which needs no server:")
-        print(f"  {page.as_uri()}#/log/rejections?at={number}")
+        print(f"  {page.as_uri()}#/log/rejections?at={refused}")
     verdict = esaa(["verify"], project, environment, is_quiet=True)
     print(verdict.splitlines()[-1])
     return 0
 
 
+def first_seq(options: list[str], cwd: Path, environment: dict[str, str]) -> int:
+    """The number of the first event that `esaa log` names with these options."""
+    lines = esaa(["log", *options, "--json"], cwd, environment, is_quiet=True).splitlines()
+    number: int = json.loads(lines[0])["event_seq"]
+    return number
+
+
 def tell(title: str, *lines: str) -> None:
     """A heading and what is about to be shown."""
-    print(f"\n{BOLD}{title}{OFF}")
+    print(f"\n{BOLD}{title}{OFF}" if title else "")
     for line in lines:
         print(f"{DIM}{line}{OFF}")
     sys.stdout.flush()

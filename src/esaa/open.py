@@ -11,7 +11,7 @@ from msgspec import structs
 
 from esaa.config import Config, load_config, load_trail_settings
 from esaa.contracts.governance import Governance
-from esaa.errors import EsaaError, NotFound, StoreError
+from esaa.errors import CorruptLog, EsaaError, NotFound, StoreError
 from esaa.protocol.evolve import PROJECTION_VERSION
 from esaa.protocol.facts import Fact
 from esaa.protocol.wire import WRITABLE, ProtocolVocabulary
@@ -285,10 +285,14 @@ def open_machine(
 
 def open_overview(root: Path) -> Overview:
     """Everything in `root` that has a past: the governed log, the streams of the trail, and the runs."""
-    from esaa.runtime.history.opening import overview
+    from esaa.runtime.history.overview import Summaries, overview
 
-    log = (root / ROADMAP / LOG_NAME).is_file()
-    return overview([open_machine(root)] if log else [], open_trail(root))
+    machines = [open_machine(root)] if (root / ROADMAP / LOG_NAME).is_file() else []
+    try:
+        return overview(machines, open_trail(root), Summaries())
+    finally:
+        for machine in machines:
+            machine.close()
 
 
 def open_divergence(machine: TimeMachine, against: Path, *, by_meaning: bool = False) -> DivergenceView:
@@ -315,12 +319,13 @@ def open_divergence(machine: TimeMachine, against: Path, *, by_meaning: bool = F
             log = link
         past = open_log_past(log)
         try:
-            found = machine.divergence(past, likeness=likeness, where=str(against))
-            if past.damage is not None and (found.first is None or found.first.theirs is None):
-                raise past.damage
-            return found
+            found, damage = machine.divergence(past, likeness=likeness, where=str(against)), past.damage
         finally:
             past.close()
+    if damage is not None and (found.first is None or found.first.theirs is None):
+        # Named as it was asked for, not by the link that stands for it.
+        raise CorruptLog(damage.code, damage.message.replace(str(log), str(against)), damage.hint, damage.line)
+    return found
 
 
 def open_feed(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from esaa.cli.app import COMMANDS
+from esaa.cli.app import COMMANDS, SECTIONS
 from tests.cli.workbench import SPEC, Workbench, result
 
 REPORT = (
@@ -49,6 +49,18 @@ def test_version_is_one_line(esaa: Workbench) -> None:
     assert esaa.ok("--version").out == outcome.out
 
 
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_help_names_every_command_once_under_a_heading(
+    esaa: Workbench, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    told = esaa.ok("--help").out.splitlines()
+    rows = [line.split()[0] for line in told[told.index("Every day:") :] if line.startswith("  ") and line[2] != " "]
+    assert rows == list(COMMANDS)
+    assert [line[:-1] for line in told if line.endswith(":") and line[0] != " "] == ["Options", *SECTIONS]
+    assert not [line for line in told[1:] if line.endswith("...")]
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help_with_an_example(esaa: Workbench, command: str) -> None:
     outcome = esaa.ok(command, "--help")
@@ -65,7 +77,7 @@ def test_a_group_alone_shows_its_help_and_ends_with_2(esaa: Workbench, group: li
     outcome = esaa(*group)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith("Usage: esaa")
-    assert "Commands:" in outcome.err
+    assert ("Commands:" if group else "Every day:") in outcome.err
 
 
 @pytest.mark.parametrize(

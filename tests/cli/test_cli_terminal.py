@@ -292,3 +292,13 @@ def test_escapes_reach_neither_the_board_nor_the_lines_of_a_run(hostile: Workben
     assert code == 1
     assert "fake line" in screen
     assert_calm(screen.replace("\r\n", "\n"))
+
+
+def test_what_is_answered_at_once_leaves_the_terminal_as_it_is(esaa: Workbench) -> None:
+    esaa.ok("init", "--demo", "calc", "--quiet")
+    esaa.ok("state", "--quiet")
+    for arguments in (("state",), ("graph", "3"), ("why", "3")):
+        code, screen, _ = on_terminal(esaa, *arguments, columns=40)
+        assert code == 0
+        assert "\x1b" not in screen
+        assert not screen.startswith("\r\n")

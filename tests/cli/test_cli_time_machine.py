@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -121,6 +122,7 @@ def test_what_a_probe_cannot_tell_is_skipped_and_what_hangs_is_bad(run: Workbenc
         (["state", "/tasks/T-9"], 7, "VALUE_NOT_FOUND"),
         (["state", "/run", "--projection", "agents"], 2, "USAGE"),
         (["state", "--at", "sometime"], 2, "REF_INVALID"),
+        (["state", "--at", ""], 2, "REF_INVALID"),
         (["state", "--at", "9999"], 7, "EVENT_NOT_FOUND"),
         (["status", "T-9", "--at", "5"], 7, "TASK_NOT_FOUND"),
         (["why", "0"], 7, "EVENT_NOT_FOUND"),
@@ -131,12 +133,42 @@ def test_what_a_probe_cannot_tell_is_skipped_and_what_hangs_is_bad(run: Workbenc
         (["diff", "1..2", "--against", "."], 2, "USAGE"),
         (["diff", "--against", "src/index.html"], 4, "JSONL_INVALID"),
         (["checkout", "src"], 2, "FOLDER_NOT_EMPTY"),
+        (["export", "--html", "RUN-0001", "--output", "nowhere/run.html"], 2, "FOLDER_NOT_FOUND"),
         (["checkout", "src/index.html"], 2, "FOLDER_INVALID"),
     ],
 )
 def test_what_cannot_be_asked_is_said(run: Workbench, arguments: list[str], code: int, error: str) -> None:
     outcome = run(*arguments[:1], "--json", *arguments[1:])
     assert (outcome.code, json.loads(outcome.err.splitlines()[-1])["error"]["code"]) == (code, error)
+
+
+def test_what_is_missing_is_named_as_it_was_asked_for(run: Workbench) -> None:
+    assert "There is no command 'no-such-program-here'." in run("bisect", "--run", "no-such-program-here").err
+    assert run("diff", "--against", "src/index.html").err.startswith("esaa: Log src/index.html breaks at line 1")
+
+
+@pytest.mark.parametrize("past", [[], ["--issue", "global"]])
+@pytest.mark.parametrize("pointer", ["", "/tasks"])
+def test_the_command_that_an_answer_names_gives_it_again(run: Workbench, past: list[str], pointer: str) -> None:
+    answer = run.ok("state", pointer, "--at", "HEAD~5", *past, "--json").answer
+    assert run.ok(*shlex.split(answer["cli"])[1:], "--json").answer == answer
+
+
+def test_more_steps_back_than_there_are_events_lead_to_the_beginning_everywhere(run: Workbench) -> None:
+    assert run.ok("state", "--at", "HEAD~9999", "--json").answer == run.ok("state", "--at", "0", "--json").answer
+    assert run.ok("tail", "--since", "HEAD~9999").out == run.ok("tail", "--since", "0").out
+    assert len(run.ok("log", "HEAD~9999..").out.splitlines()) == len(run.ok("tail", "--since", "0").out.splitlines())
+    assert "#0 is the moment before the first event" in run("why", "HEAD~9999").err
+
+
+def test_a_diff_of_what_is_nowhere_says_so(run: Workbench) -> None:
+    mistyped = run("diff", "..9", "--path", "/tasks/T-9")
+    assert (mistyped.code, mistyped.out) == (0, "")
+    assert mistyped.err == "warning: there is nothing at /tasks/T-9, neither at #0 nor at #9\n#0 to #9: 0 changes\n"
+    seq = seq_of(run, "--action", "claim", "--task", "T-2010")
+    assert run("diff", f"{seq}..{seq}", "--path", "/tasks/T-2010").err == f"#{seq} to #{seq}: 0 changes\n"
+    one = run("diff", f"{seq - 1}..{seq}", "--path", "/tasks/T-2010/status")
+    assert one.err == f"#{seq - 1} to #{seq}: 1 change\n"
 
 
 def test_diff_says_what_changed_and_ends_with_1_where_something_did(run: Workbench) -> None:

@@ -75,8 +75,7 @@ class MemoryPast:
                 self._check(seq)
                 return seq
             case AtHead(back=back):
-                self._check(self.head() - back)
-                return self.head() - back
+                return max(self.head() - back, 0)
             case AtTime(ts=ts):
                 return max((one.seq for one in self._entries if one.ts <= ts), default=0)
 

@@ -79,6 +79,14 @@ def test_what_has_many_histories_is_refused_with_an_example(pointer: str, exampl
     assert caught.value.code == "POINTER_TOO_WIDE"
 
 
+def test_the_example_is_a_pointer_whatever_the_name() -> None:
+    past = past_of({"files": {"src/a~b.py": {"sha256": "0"}}})
+    with pytest.raises(UsageError) as caught:
+        blame(past, "/files", 1)
+    assert caught.value.hint == "Name one of them, such as /files/src~1a~0b.py."
+    assert blame(past, "/files/src~1a~0b.py", 1).is_there
+
+
 def test_what_never_was_is_not_found() -> None:
     for pointer in ("/tasks/T-9/status", "/nothing"):
         with pytest.raises(NotFound, match=f"no value at {pointer}"):

@@ -8,7 +8,8 @@ import pytest
 
 from esaa.contracts.governance import Governance
 from esaa.kernel.decider import Rejected
-from esaa.protocol.attempts import cooldown_end, deadline, parse_ts
+from esaa.kernel.times import parse_ts
+from esaa.protocol.attempts import cooldown_end, deadline
 from esaa.protocol.commands import (
     CreateTask,
     RecordTimeout,

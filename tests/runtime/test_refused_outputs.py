@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def kept_of(workspace: Workspace) -> bytes | None:
     """The kept bytes of the only refusal."""
     (refusal,) = payloads(workspace.root, "output.rejected")
     assert "output_sha256" in refusal, refusal
-    return workspace.blobs.get(refusal["output_sha256"])
+    return workspace.refused.get(refusal["output_sha256"])
 
 
 def blobs(workspace: Workspace) -> list[Path]:
@@ -155,3 +156,62 @@ def test_answers_of_a_run_are_kept_as_well(workspace: Workspace) -> None:
     answers = iter([b"I would rather not", result("claim", "T-1")])
     asyncio.run(run(workspace, lambda dispatch, context: next(answers), steps=2))
     assert kept_of(workspace) == b"I would rather not"
+
+
+def bounded(tmp_path: Path, bytes_max: int) -> Workspace:
+    """A workspace with so much room for refused outputs."""
+    made = make_workspace(tmp_path / "project", [PAGE], edits=NO_COOLDOWN)
+    policy = made.roadmap / "STORAGE_POLICY.yaml"
+    policy.write_text(f"{policy.read_text()}\nrefused_outputs_bytes_max: {bytes_max}\n")
+    return reopen(made.root)
+
+
+def refuse(workspace: Workspace, text: str) -> str:
+    """An output that is refused, made older than those that follow; gives its digest."""
+    data = result("complete", "T-1", files={"src/page.html": text})
+    submit(workspace, "agent-impl", data)
+    digest = sha256_hex(data)
+    assert workspace.refused.get(digest) == data
+    (path,) = [one for one in blobs(workspace) if one.name == digest]
+    before = path.stat().st_mtime_ns - 10**9 * (1000 - len(payloads(workspace.root, "output.rejected")))
+    os.utime(path, ns=(before, before))
+    return digest
+
+
+def test_the_oldest_are_let_go_where_there_is_no_more_room(tmp_path: Path) -> None:
+    workspace = bounded(tmp_path, 3 * 4096)
+    digests = [refuse(workspace, f"<p>{number}</p>") for number in range(5)]
+    assert {path.name for path in blobs(workspace)} == set(digests[2:])
+    assert [workspace.refused.get(one) is None for one in digests] == [True, True, False, False, False]
+    assert_sound(workspace.root)
+
+
+def test_what_is_refused_again_is_the_newest(tmp_path: Path) -> None:
+    workspace = bounded(tmp_path, 2 * 4096)
+    first, second = refuse(workspace, "<p>1</p>"), refuse(workspace, "<p>2</p>")
+    assert refuse(workspace, "<p>1</p>") == first
+    third = refuse(workspace, "<p>3</p>")
+    assert {path.name for path in blobs(workspace)} == {first, third}
+    assert workspace.refused.get(second) is None
+
+
+def test_contents_of_files_are_never_let_go(tmp_path: Path) -> None:
+    workspace = bounded(tmp_path, 4096)
+    submit(workspace, "agent-impl", result("claim", "T-1"))
+    submit(workspace, "agent-impl", result("complete", "T-1", files={"src/page.html": "<p>kept</p>"}))
+    for number in range(3):
+        refuse(workspace, f"<p>{number}</p>")
+    assert workspace.blobs.get(sha256_hex(b"<p>kept</p>")) == b"<p>kept</p>"
+    assert len(blobs(workspace)) == 2
+
+
+def test_what_has_no_room_at_all_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    workspace = bounded(tmp_path, 0)
+    submit(workspace, "agent-impl", AHEAD_OF_TIME)
+    assert "output_sha256" not in payloads(workspace.root, "output.rejected")[0]
+    assert blobs(workspace) == []
+
+
+def test_outputs_that_an_earlier_version_kept_are_found(workspace: Workspace) -> None:
+    digest = workspace.blobs.put(b"refused long ago")
+    assert workspace.refused.get(digest) == b"refused long ago"

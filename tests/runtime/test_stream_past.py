@@ -127,6 +127,16 @@ def test_long_stream_is_kept_coarsely_and_answered_alike(tmp_path: Path, monkeyp
     assert len(past._scan._kept) <= 4  # type: ignore[union-attr]  # what is kept is the point here
 
 
+@pytest.mark.parametrize("member", ["__annotations__", "__struct_fields__", "last_sequence", "nothing", ""])
+def test_what_is_no_member_of_the_state_has_no_parts(tmp_path: Path, member: str) -> None:
+    with a_recorder(tmp_path) as recorder:
+        recorder.record("PhaseStarted", {"phase": "PLAN"})
+    past = StreamPast(a_trail(tmp_path), ISSUE)
+    assert list(past.parts(1, member)) == []
+    assert past.part(1, f"/{member}") is UNSET
+    assert past.part_changes(f"/{member}", 1) == ()
+
+
 def test_entries_are_found_by_name_actor_text_and_range(tmp_path: Path) -> None:
     with a_recorder(tmp_path) as recorder:
         recorder.record("PhaseStarted", {"phase": "PLAN"})

@@ -291,7 +291,7 @@ def test_output_that_was_deleted_or_damaged_is_named(root: Path) -> None:
     assert "is not what its name says" in machine_of(root).rejections().rejections[0].asked.note
     for path in blobs:
         path.unlink()
-    assert machine_of(root).rejections().rejections[0].asked.note == "the kept output was deleted"
+    assert machine_of(root).rejections().rejections[0].asked.note == "the output is not kept any more"
 
 
 def test_agent_that_gave_no_answer_asked_for_nothing(tmp_path: Path) -> None:

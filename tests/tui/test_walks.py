@@ -310,6 +310,44 @@ def test_a_past_that_grows_grows_on_the_screen() -> None:
     walk(past, act, at=5)
 
 
+def test_a_past_that_is_gone_or_cut_back_is_told_and_followed() -> None:
+    class Vanishing(MemoryPast):
+        is_gone = False
+        length = 9
+
+        def head(self) -> int:
+            if self.is_gone:
+                raise NotFound("LOG_NOT_FOUND", "There is no log here.", "Put it back.")
+            return self.length
+
+        def entries(self, first: int, last: int) -> Iterator[Entry]:
+            return super().entries(first, min(last, self.head()))
+
+    past = Vanishing()
+    for seq in range(1, 10):
+        past.append(entry(seq), {})
+
+    async def act(app: Debugger, pilot: Pilot[None]) -> None:
+        events = app.query_one(EventList)
+        past.is_gone = True
+        events._chunks.clear()
+        events.refresh()
+        app._look_again()
+        await pilot.press("s")
+        assert said(app) == "There is no log here. Put it back."
+        assert any("cannot be read" in row for row in screen_of(app))
+        past.is_gone, past.length = False, 4
+        events._chunks.clear()
+        events.refresh()
+        await pilot.pause()
+        assert sum("cannot be read" in row for row in screen_of(app)) == 5
+        app._look_again()
+        await pilot.pause()
+        assert not any("cannot be read" in row for row in screen_of(app))
+
+    assert walk(past, act, at=7).stop.seq == 4
+
+
 def test_a_past_that_breaks_is_told_and_left_alone() -> None:
     class Breaking(MemoryPast):
         is_broken = False

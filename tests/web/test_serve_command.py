@@ -72,6 +72,23 @@ def test_a_token_must_be_hard_to_guess_and_fit_for_an_address(token: str, demo_r
     assert run(["serve", "--port", "0", "--token", token, "--root", str(demo_run)]) == 2
 
 
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, "a..b"])
+def test_a_host_that_is_none_is_said(host: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Nothing can listen on"):
+        WebServer(tmp_path, opener(claims(), tmp_path), host=host, port=0, token=TOKEN)
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_the_address_of_the_newer_protocol_stands_in_brackets_once(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        monkeypatch.setattr("esaa.web.server._bound", lambda *_: bound)
+        server = WebServer(tmp_path, opener(claims(), tmp_path), host=host, token=TOKEN)
+        assert server.address.url.startswith(f"http://[::1]:{bound.getsockname()[1]}/?token=")
+
+
 def test_a_folder_that_is_no_workspace_is_not_served(tmp_path: Path) -> None:
     assert run(["serve", "--port", "0", "--root", str(tmp_path / "nothing")]) == 7
 

@@ -106,9 +106,14 @@ def test_a_log_that_is_damaged_answers_for_what_is_sound_and_says_so_and_is_mend
             assert answer.json()["head"] == 60
         else:
             assert fault_code(answer)
-        proof = web.get("/log/proof.json")
-        assert proof.status_code == 503 or "broken" in proof.text or proof.json()["at"] == 60
+        rail = web.get("/log/proof.json").json()["rail"]
+        assert [one["kind"] for one in rail][-1] == "broken"
+        assert (rail[0]["from"], rail[-2]["to"], rail[-1]["from"]) == (1, 60, 61)
+        assert "line 61: " in rail[-1]["text"]
         log.write_bytes(whole)
+        mended = web.get("/log/proof.json").json()
+        assert "broken" not in [one["kind"] for one in mended["rail"]]
+        assert mended["rail"][-1]["to"] == len(lines)
         assert web.get("/log.json").json()["head"] == len(lines)
 
 
@@ -119,6 +124,14 @@ def test_contracts_that_change_are_read_again(own_run: Path) -> None:
         contract.write_text("nonsense: [", "utf-8")
         assert web.get("/log/what-if.json?drop=79").status_code != 200
         assert web.get("/log/events.json").status_code == 200
+
+
+def test_a_link_that_leads_nowhere_among_the_contracts_disturbs_nobody(own_run: Path) -> None:
+    # Editors lock a file with such a link beside it.
+    (own_run / ".roadmap" / ".#AGENT_CONTRACT.yaml").symlink_to("somebody@somewhere.4711")
+    with serving(own_run) as web:
+        assert web.get("/log/events.json").status_code == 200
+        assert web.get("/PROJ-123/events.json").status_code == 200
 
 
 def test_a_trail_without_a_log_is_served_too(own_run: Path) -> None:

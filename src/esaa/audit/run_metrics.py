@@ -5,7 +5,7 @@ Counted over the governed log; times and calls come from `RunMeasured` in the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -25,6 +25,9 @@ from esaa.trail.facts.orchestration import RunMeasured
 
 _ACTS = (TaskClaimed, TaskCompleted, TaskReviewed, IssueReported)
 _UNKNOWN = "unknown"
+
+COUNTED = (*_ACTS, OutputRejected, RunStarted, RunEnded)
+"""The facts that are counted."""
 
 
 class Metrics(msgspec.Struct, kw_only=True):
@@ -73,21 +76,50 @@ class RunMetrics(Metrics, kw_only=True):
     agents: dict[str, Metrics] = {}
 
 
+class RunCounter:
+    """Follows the events of a log, and counts for the run that is going on. `known` is asked for a run that comes
+    back, or that is not held."""
+
+    def __init__(self, known: Callable[[str], RunMetrics | None] = lambda _: None, current: str | None = None) -> None:
+        self.known = known
+        self.runs: dict[str, RunMetrics] = {}
+        self.current = None if current is None else self._of(current)
+
+    def take(self, event: Recorded[Fact], agent: str | None = None) -> bool:
+        """Takes an event, of an agent alone where one is named; tells whether it changed a run."""
+        fact, run = event.fact, self.current
+        if isinstance(fact, RunStarted):
+            self.current = self._of(fact.run_id or _UNKNOWN)
+            return True
+        if run is None:
+            return False
+        if isinstance(fact, RunEnded):
+            run.status = fact.status
+            return True
+        return _count(run, event, agent)
+
+    def _of(self, name: str) -> RunMetrics:
+        found = self.runs.get(name) or self.known(name) or RunMetrics(run_id=name)
+        self.runs[name] = found
+        return found
+
+
 def run_metrics(
     events: Iterable[Recorded[Fact]], measured: Iterable[RunMeasured] = (), *, agent: str | None = None
 ) -> list[RunMetrics]:
     """The metrics of every run of a log, the oldest first. With `agent`, of that agent's outputs alone."""
-    runs: dict[str, RunMetrics] = {}
-    run = None
+    counter = RunCounter()
     for event in events:
-        fact = event.fact
-        if isinstance(fact, RunStarted):
-            name = fact.run_id or _UNKNOWN
-            run = runs.setdefault(name, RunMetrics(run_id=name))
-        elif isinstance(fact, RunEnded) and run is not None:
-            run.status = fact.status
-        elif run is not None:
-            _count(run, event, agent)
+        counter.take(event, agent)
+    return with_measures(counter.runs.values(), measured, agent=agent)
+
+
+def with_measures(
+    counted: Iterable[RunMetrics], measured: Iterable[RunMeasured] = (), *, agent: str | None = None
+) -> list[RunMetrics]:
+    """Runs as they were counted, with what was measured of them. Of what `RunCounter` counted of all agents, `agent`
+    takes that agent's part."""
+    runs = {one.run_id: one if agent is None else _part_of(one, agent) for one in counted}
     for one in measured:
         name = one.run_id if isinstance(one.run_id, str) else _UNKNOWN
         _measure(runs.setdefault(name, RunMetrics(run_id=name)), one, agent)
@@ -96,16 +128,25 @@ def run_metrics(
     return list(runs.values())
 
 
-def _count(run: RunMetrics, event: Recorded[Fact], agent: str | None) -> None:
+def _part_of(run: RunMetrics, agent: str) -> RunMetrics:
+    part = run.agents.get(agent)
+    if part is None:
+        return RunMetrics(run_id=run.run_id, status=run.status)
+    own = msgspec.structs.asdict(part)
+    own |= {"rejections": dict(part.rejections), "models": dict(part.models)}
+    return RunMetrics(run_id=run.run_id, status=run.status, agents={agent: part}, **own)
+
+
+def _count(run: RunMetrics, event: Recorded[Fact], agent: str | None) -> bool:
     fact = event.fact
     if isinstance(fact, OutputRejected):
         name = fact.rejected_actor if isinstance(fact.rejected_actor, str) else _UNKNOWN
     elif isinstance(fact, _ACTS):
         name = event.actor
     else:
-        return
+        return False
     if agent is not None and name != agent:
-        return
+        return False
     for one in (run, run.agents.setdefault(name, Metrics())):
         one.attempts += 1
         if isinstance(fact, OutputRejected):
@@ -114,6 +155,7 @@ def _count(run: RunMetrics, event: Recorded[Fact], agent: str | None) -> None:
         else:
             one.accepted += 1
         _use(one, fact.provenance)
+    return True
 
 
 def _use(one: Metrics, provenance: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -16,68 +17,87 @@ from esaa.cli.face import Face, FaceGroup, face_options, fail
 from esaa.errors import EsaaError, StoreError, UsageError
 from esaa.version import __version__
 
-COMMANDS = {
-    "init": "esaa.cli.init:init",
-    "run": "esaa.cli.run:run",
-    "pause": "esaa.cli.operations:pause",
-    "resume": "esaa.cli.operations:resume",
-    "stop": "esaa.cli.operations:stop",
-    "approvals": "esaa.cli.approvals:approvals",
-    "approve": "esaa.cli.approvals:approve",
-    "deny": "esaa.cli.approvals:deny",
-    "metrics": "esaa.cli.metrics:metrics",
-    "submit": "esaa.cli.acts:submit",
-    "sign": "esaa.cli.identity:sign",
-    "claim": "esaa.cli.acts:claim",
-    "complete": "esaa.cli.acts:complete",
-    "review": "esaa.cli.acts:review",
-    "reject": "esaa.cli.acts:reject",
-    "inbox": "esaa.cli.inbox:inbox",
-    "verify": "esaa.cli.checking:verify",
-    "status": "esaa.cli.reading:status",
-    "log": "esaa.cli.reading:log",
-    "show": "esaa.cli.reading:show",
-    "dispatch-context": "esaa.cli.reading:dispatch_context",
-    "prompt": "esaa.cli.prompting:prompt",
-    "record": "esaa.cli.record:record",
-    "state": "esaa.cli.moments:state",
-    "diff": "esaa.cli.comparing:diff",
-    "blame": "esaa.cli.comparing:blame",
-    "why": "esaa.cli.causes:why",
-    "graph": "esaa.cli.causes:graph",
-    "bisect": "esaa.cli.bisecting:bisect",
-    "checkout": "esaa.cli.tree:checkout",
-    "tail": "esaa.cli.tree:tail",
-    "debug": "esaa.cli.debug:debug",
-    "pasts": "esaa.cli.pasts:pasts",
-    "time-travel": "esaa.cli.moments:time_travel",
-    "query": "esaa.cli.query:query",
-    "index": "esaa.cli.query:index",
-    "snapshot": "esaa.cli.moments:snapshot",
-    "reveal": "esaa.cli.erasure:reveal",
-    "erase": "esaa.cli.erasure:erase",
-    "trail": "esaa.cli.trail:trail",
-    "replay": "esaa.cli.replay:replay",
-    "restore-point": "esaa.cli.restore_points:restore_point",
-    "audit": "esaa.cli.audit:audit",
-    "rejections": "esaa.cli.rejections:rejections",
-    "what-if": "esaa.cli.what_if:what_if",
-    "serve": "esaa.cli.serve:serve",
-    "export": "esaa.cli.export:export",
-    "task": "esaa.cli.tasks:task",
-    "issue": "esaa.cli.issues:issue",
-    "hotfix": "esaa.cli.issues:hotfix",
-    "key": "esaa.cli.keys:key",
-    "checkpoint": "esaa.cli.keys:checkpoint",
-    "prove": "esaa.cli.proofs:prove",
-    "check-proof": "esaa.cli.proofs:check_proof",
-    "anchor": "esaa.cli.anchors:anchor",
-    "witness": "esaa.cli.anchors:witness",
-    "dev": "esaa.cli.dev:dev",
-    "project": "esaa.cli.checking:project",
-    "doctor": "esaa.cli.checking:doctor",
+SECTIONS = {
+    "Every day": {
+        "init": "esaa.cli.init:init",
+        "run": "esaa.cli.run:run",
+        "status": "esaa.cli.reading:status",
+        "verify": "esaa.cli.checking:verify",
+        "log": "esaa.cli.reading:log",
+        "show": "esaa.cli.reading:show",
+        "doctor": "esaa.cli.checking:doctor",
+    },
+    "What was, what changed, and why": {
+        "state": "esaa.cli.moments:state",
+        "diff": "esaa.cli.comparing:diff",
+        "blame": "esaa.cli.comparing:blame",
+        "why": "esaa.cli.causes:why",
+        "rejections": "esaa.cli.rejections:rejections",
+        "bisect": "esaa.cli.bisecting:bisect",
+        "what-if": "esaa.cli.what_if:what_if",
+        "graph": "esaa.cli.causes:graph",
+        "checkout": "esaa.cli.tree:checkout",
+        "tail": "esaa.cli.tree:tail",
+        "debug": "esaa.cli.debug:debug",
+        "pasts": "esaa.cli.pasts:pasts",
+        "serve": "esaa.cli.serve:serve",
+        "export": "esaa.cli.export:export",
+    },
+    "Plan": {
+        "task": "esaa.cli.tasks:task",
+        "issue": "esaa.cli.issues:issue",
+        "hotfix": "esaa.cli.issues:hotfix",
+    },
+    "Work and decide by hand": {
+        "claim": "esaa.cli.acts:claim",
+        "complete": "esaa.cli.acts:complete",
+        "review": "esaa.cli.acts:review",
+        "submit": "esaa.cli.acts:submit",
+        "reject": "esaa.cli.acts:reject",
+        "inbox": "esaa.cli.inbox:inbox",
+        "sign": "esaa.cli.identity:sign",
+        "dispatch-context": "esaa.cli.reading:dispatch_context",
+        "prompt": "esaa.cli.prompting:prompt",
+    },
+    "Runs at work": {
+        "approvals": "esaa.cli.approvals:approvals",
+        "approve": "esaa.cli.approvals:approve",
+        "deny": "esaa.cli.approvals:deny",
+        "pause": "esaa.cli.operations:pause",
+        "resume": "esaa.cli.operations:resume",
+        "stop": "esaa.cli.operations:stop",
+        "metrics": "esaa.cli.metrics:metrics",
+    },
+    "The audit trail": {
+        "record": "esaa.cli.record:record",
+        "query": "esaa.cli.query:query",
+        "time-travel": "esaa.cli.moments:time_travel",
+        "audit": "esaa.cli.audit:audit",
+        "replay": "esaa.cli.replay:replay",
+        "restore-point": "esaa.cli.restore_points:restore_point",
+        "trail": "esaa.cli.trail:trail",
+        "snapshot": "esaa.cli.moments:snapshot",
+        "index": "esaa.cli.query:index",
+    },
+    "Proofs, keys, and what must go": {
+        "checkpoint": "esaa.cli.keys:checkpoint",
+        "key": "esaa.cli.keys:key",
+        "prove": "esaa.cli.proofs:prove",
+        "check-proof": "esaa.cli.proofs:check_proof",
+        "anchor": "esaa.cli.anchors:anchor",
+        "witness": "esaa.cli.anchors:witness",
+        "reveal": "esaa.cli.erasure:reveal",
+        "erase": "esaa.cli.erasure:erase",
+    },
+    "Upkeep and development": {
+        "project": "esaa.cli.checking:project",
+        "dev": "esaa.cli.dev:dev",
+    },
 }
-"""The commands in the order of `esaa --help`; a module loads when its command is used."""
+"""The commands as `esaa --help` groups them; a module loads when its command is used."""
+
+COMMANDS = {name: home for section in SECTIONS.values() for name, home in section.items()}
+"""Every command, in the order of `esaa --help`."""
 
 
 class PipeClosed(Exception):
@@ -107,6 +127,12 @@ class LazyGroup(FaceGroup):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        room = formatter.width - max(map(len, COMMANDS)) - 4
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, _gist(self.get_command(ctx, name), room)) for name in section])
+
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with _pipe_seen():
             return super().make_context(*args, **extra)
@@ -134,7 +160,8 @@ class LazyGroup(FaceGroup):
 def cli() -> None:
     """Agents propose, a deterministic orchestrator disposes, replay proves it.
 
-    Begin with `esaa init --demo landing`, then `esaa run` and `esaa verify --strict`.
+    Begin with `esaa init --demo landing`, then `esaa run` and `esaa verify --strict`. What happened since, and why:
+    `esaa serve --open` in a browser, or `state`, `diff`, `blame`, `why` and `bisect` here.
     """
 
 
@@ -181,6 +208,16 @@ def _refuse_bytes(arguments: Sequence[str]) -> None:
         except UnicodeEncodeError as error:
             text = f"The argument {argument[:80]!a} is not UTF-8 text."
             raise UsageError("TEXT_INVALID", text, "Check the terminal's encoding.") from error
+
+
+def _gist(command: click.Command | None, room: int) -> str:
+    """What a command does, in its first sentence; where that is too long, without what only explains it."""
+    text = "" if command is None else command.get_short_help_str(1000).rstrip(".")
+    for mark in ("[:;] ", ", "):
+        ends = [found.start() for found in re.finditer(mark, text) if found.start() <= room]
+        if len(text) > room and ends:
+            text = text[: ends[-1]]
+    return text
 
 
 def _interrupted(*, is_json: bool) -> int:

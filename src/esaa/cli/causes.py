@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from esaa.cli.face import Face, face_options, pass_face
-from esaa.cli.pasts import builtins, entry_line, issue_option, opened, rule_lines, short
+from esaa.cli.pasts import behind_lines, builtins, entry_line, issue_option, opened
 
 
 @click.command()
@@ -23,13 +23,7 @@ def why(face: Face, event: str, issue: str | None) -> None:
     lines = [entry_line(answer.entry)]
     lines += [f"  because of  {entry_line(one)}" for one in answer.causes]
     lines += [f"  led to      {entry_line(one)}" for one in answer.effects]
-    if answer.output is not None:
-        lines.append("the output behind it")
-        lines += [f"  {name.replace('_', ' ')}: {short(value)}" for name, value in answer.output.items() if value]
-    if answer.rules:
-        lines.append("the rules that it met")
-        lines += rule_lines(answer.rules)
-    face.data(builtins(answer), *lines)
+    face.data(builtins(answer), *lines, *behind_lines(answer.output, answer.rules))
 
 
 @click.command()

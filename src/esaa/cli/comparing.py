@@ -10,16 +10,16 @@ import click
 from esaa.cli.face import Face, exit_with, face_options, pass_face
 from esaa.cli.pasts import (
     at_option,
+    behind_lines,
     builtins,
     change_lines,
     ends_of,
     entry_line,
     issue_option,
     opened,
-    rule_lines,
     short,
 )
-from esaa.errors import UsageError
+from esaa.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from esaa.runtime.history.machine import TimeMachine
@@ -113,8 +113,18 @@ def _changes(
     answer = msgspec.structs.replace(found, changes=tuple(changes))
     face.data(builtins(answer), *change_lines(changes))
     left = f", {found.total - reached} more changed parts" if reached < found.total else ""
-    face.say(f"#{found.a} to #{found.b}: {len(changes)} changes{left}")
+    if not changes and not any(_has(machine, pointer, moment) for moment in (found.a, found.b)):
+        face.warn(f"there is nothing at {pointer}, neither at #{found.a} nor at #{found.b}")
+    face.say(f"#{found.a} to #{found.b}: {len(changes)} {'change' if len(changes) == 1 else 'changes'}{left}")
     exit_with(1 if changes else 0)
+
+
+def _has(machine: TimeMachine, pointer: str, moment: int) -> bool:
+    try:
+        machine.state(str(moment), pointer=pointer, count=1)
+    except NotFound:
+        return False
+    return True
 
 
 def _patch(face: Face, machine: TimeMachine, since: str, until: str, path: str | None) -> None:
@@ -165,10 +175,4 @@ def _blame_lines(answer: BlameView) -> list[str]:
     if answer.cause:
         lines.append("because of")
         lines += [f"  {entry_line(one)}" for one in answer.cause]
-    if answer.output is not None:
-        lines.append("the output behind it")
-        lines += [f"  {name.replace('_', ' ')}: {short(value)}" for name, value in answer.output.items() if value]
-    if answer.rules:
-        lines.append("the rules that it met")
-        lines += rule_lines(answer.rules)
-    return lines
+    return lines + behind_lines(answer.output, answer.rules)

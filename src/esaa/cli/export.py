@@ -35,6 +35,8 @@ def export(face: Face, run_id: str, is_html: bool, output: Path | None, force: b
     path = output or Path(f"{''.join(one if one.isalnum() or one in '-_.' else '-' for one in run_id)[:100]}.html")
     if path.exists() and not force:
         raise UsageError("OUTPUT_EXISTS", f"{path} is there already.", "Name another file with --output, or --force.")
+    if not path.absolute().parent.is_dir():
+        raise UsageError("FOLDER_NOT_FOUND", f"There is no folder {path.parent}.", "Make it first.")
     with opened(face, None) as machine:
         done = export_run(machine, run_id, BuiltPage().files(), NoteStore(root / ROADMAP, Disk()).all())
     Disk().replace_file(path, done.html, durable=False)

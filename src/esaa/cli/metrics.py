@@ -35,13 +35,17 @@ def metrics(face: Face, run_id: str | None, agent: str | None, moment: str | Non
     from esaa.cli.terminal import columns
     from esaa.errors import NotFound
     from esaa.open import open_trail
+    from esaa.query.history.opening import has_index
 
-    if moment is None:
+    if moment is None and not has_index(face.find_root()):
+        # To count the events once costs less than to make the index.
         workspace = face.workspace()
         found = run_metrics(workspace.events(), _measured(open_trail(workspace.root)), agent=agent)
     else:
         with opened(face, None) as machine:
-            found = machine.run_metrics(moment, agent=agent)
+            if moment is None and machine.damage is not None:
+                raise machine.damage
+            found = machine.run_metrics(moment or "HEAD", agent=agent)
     chosen = [one for one in found if run_id is None or one.run_id == run_id]
     if run_id is not None and not chosen:
         raise NotFound("RUN_NOT_FOUND", f"There is no run {run_id[:80]!r}.", "`esaa metrics` names them.")

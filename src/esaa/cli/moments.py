@@ -59,7 +59,7 @@ def state(
     if (past == LOG and issue is None) or pointer is not None:
         from esaa.cli.state_values import show_value
 
-        show_value(face, issue, pointer or "", moment or "HEAD", select, after, count)
+        show_value(face, issue, pointer or "", "HEAD" if moment is None else moment, select, after, count)
     else:
         _state_of_stream(face, past, moment, select, projection, no_snapshots)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,9 +112,16 @@ def change_lines(changes: Iterable[Change]) -> list[str]:
     return lines
 
 
-def rule_lines(rules: Iterable[RuleMet]) -> list[str]:
-    """The rules that an event met; those that nobody asked are left out."""
-    return [f"  {one.outcome}  {one.layer}: {one.text}" for one in rules if one.outcome != "not_asked"]
+def behind_lines(output: Mapping[str, Any] | None, rules: Iterable[RuleMet]) -> list[str]:
+    """The output behind an event, and the rules that it met; those that nobody asked are left out."""
+    lines: list[str] = []
+    if output is not None:
+        lines.append("the output behind it")
+        lines += [f"  {name.replace('_', ' ')}: {short(value)}" for name, value in output.items() if value]
+    if rules:
+        lines.append("the rules that it met")
+        lines += [f"  {one.outcome}  {one.layer}: {one.text}" for one in rules if one.outcome != "not_asked"]
+    return lines
 
 
 @contextmanager
@@ -126,13 +133,19 @@ def _indexing(face: Face) -> Generator[Callable[[int, int], None], None, None]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("indexing the log (once)", total=None, visible=False)
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task("indexing the log (once)", total=None)
 
-        def told(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
+    def told(done: int, total: int) -> None:
+        # Where the index is there, nothing is told, and the terminal is left as it is.
+        bar.start()
+        bar.update(task, completed=done, total=total)
 
+    try:
         yield told
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _nothing(_done: int, _total: int) -> None:

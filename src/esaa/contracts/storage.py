@@ -47,6 +47,7 @@ class StoragePolicy(ContractValue, frozen=True, kw_only=True):
     event_store: EventStoreFormat
     state_snapshots: StateSnapshots
     erasable: tuple[ErasableText, ...] = ()
+    refused_outputs_bytes_max: int = 64 * 1024 * 1024
 
     def check(self) -> None:
         """Raise `ContractFinding` where a value could not be enforced as written."""
@@ -56,3 +57,5 @@ class StoragePolicy(ContractValue, frozen=True, kw_only=True):
             raise ContractFinding("event_store.line_bytes_max must be at least 4096")
         if self.state_snapshots.every_events < 1:
             raise ContractFinding("state_snapshots.every_events must be at least 1")
+        if self.refused_outputs_bytes_max < 0:
+            raise ContractFinding("refused_outputs_bytes_max must be at least 0")

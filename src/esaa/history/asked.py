@@ -16,7 +16,7 @@ from esaa.contracts.swarm import MONITOR
 from esaa.history.decisions import Decision
 from esaa.kernel.canonical import compact
 from esaa.kernel.decider import Rejected
-from esaa.protocol.attempts import parse_ts
+from esaa.kernel.times import parse_ts
 from esaa.protocol.checks import CheckRun
 from esaa.protocol.commands import (
     AmendTask,

@@ -12,7 +12,7 @@ from esaa.history.causation import causes_of
 from esaa.history.changes import same
 from esaa.history.entries import Entry
 from esaa.history.past import Past
-from esaa.history.pointers import parse_pointer
+from esaa.history.pointers import parse_pointer, pointer_of
 from esaa.history.values import value_in
 
 STEPS_MAX = 100
@@ -78,7 +78,7 @@ def _check_narrow(past: Past, pointer: str, at: int) -> None:
     example = next(past.parts(at, names[0]), None) if names else None
     if names and example is None:
         return
-    below = f"{pointer}/{example[0]}" if example else "/run/status"
+    below = pointer_of((*names, example[0])) if example else "/run/status"
     raise UsageError(
         "POINTER_TOO_WIDE",
         f"{pointer[:120] or 'The whole state'} is made of many parts, each with a history of its own.",

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from esaa.history.board import Board
+from esaa.history.task_times import Measures
 
 
 class Facets(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,4 +33,13 @@ class HasFacets(Protocol):
 
     def facets(self) -> Facets:
         """The names and actors in the order of the alphabet, and the number of subjects."""
+        ...
+
+
+@runtime_checkable
+class HasTaskTimes(Protocol):
+    """A past that keeps how long its tasks took."""
+
+    def task_times(self, at: int, count: int) -> Measures:
+        """The times of the slowest tasks after an event, as `TaskClock.slowest` gives them."""
         ...

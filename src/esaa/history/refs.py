@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from esaa.errors import UsageError
+from esaa.kernel.times import moment_of
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # The library would take any character between date and time, and a long number for a time.
@@ -47,17 +48,16 @@ def parse_ref(text: str, now: datetime) -> Ref:
     ago = re.fullmatch(r"@\{([0-9]{1,9})([smhdw])\}", text)
     if ago:
         try:
-            moment = now - timedelta(seconds=int(ago.group(1)) * _UNITS[ago.group(2)])
+            moment = now.astimezone(UTC) - timedelta(seconds=int(ago.group(1)) * _UNITS[ago.group(2)])
         except OverflowError as error:
             raise _unknown(text) from error
         return AtTime(_log_ts(moment))
     if _TIME.fullmatch(text) is None:
         raise _unknown(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise _unknown(text) from error
-    return AtTime(_log_ts(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
+    named = moment_of(text)
+    if named is None:
+        raise _unknown(text)
+    return AtTime(_log_ts(named))
 
 
 def parse_range(text: str, now: datetime) -> tuple[Ref | None, Ref | None]:
@@ -70,11 +70,8 @@ def parse_range(text: str, now: datetime) -> tuple[Ref | None, Ref | None]:
 
 
 def _log_ts(moment: datetime) -> str:
-    try:
-        # Not strftime: it does not pad a year before 1000.
-        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-    except OverflowError as error:
-        raise _unknown(str(moment)) from error
+    # Not strftime: it does not pad a year before 1000.
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _unknown(text: str) -> UsageError:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from esaa.kernel.times import moment_of
+
 _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 def seconds_of(ts: str) -> float | None:
-    """The seconds since 1970 of a time as logs write it; None for a text that is no time. Without a zone it is UTC.
+    """The seconds since 1970 of a log's time; None for a text that is no time.
 
-    A time outside of 1970 to 9999 is none either: a log is younger, and it could not be written in another zone.
+    A time outside of 1970 to 9999 has none either: a log is younger, and it could not be written in another zone.
     """
-    try:
-        moment = datetime.fromisoformat(ts)
-    except ValueError:
-        return None
-    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    moment = moment_of(ts)
+    seconds = -1.0 if moment is None else moment.timestamp()
     return seconds if 0 <= seconds <= _LAST else None
 
 

@@ -10,7 +10,8 @@ from msgspec import UNSET
 from esaa.history.asked import Asked, AskedCommand, AskedOutput, ContentOf, KnownFile, NoOutput, refusal_of
 from esaa.history.world import World
 from esaa.kernel.decider import Rejected
-from esaa.protocol.attempts import deadline, parse_ts
+from esaa.kernel.times import parse_ts
+from esaa.protocol.attempts import deadline
 from esaa.protocol.commands import AnyCommand, FileOnDisk, Submit
 from esaa.protocol.conflicts import Meeting
 from esaa.protocol.facts import OutputRejected

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from esaa.contracts.governance import Governance
 from esaa.kernel.decider import Rejected
+from esaa.kernel.times import moment_of, parse_ts
 from esaa.protocol.rejections import reject
 from esaa.protocol.state import State
 from esaa.protocol.task_table import Task
 
-
-def parse_ts(text: str) -> datetime:
-    """A time as esaa writes it. Raises `ValueError`."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def recorded_ts(text: str | None) -> datetime | None:
-    """A time of the log, or None where there is none: another writer's may be any text, without an offset it is UTC."""
-    try:
-        moment = None if text is None else parse_ts(text)
-    except ValueError:
-        return None
-    if moment is None or moment.year == MAXYEAR:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def deadline(task: Task, state: State, rules: Governance) -> datetime | None:
     """When the owner's present attempt ends, or None where none is running."""
-    since = recorded_ts(state.work(task.task_id).since)
-    if task.status != "in_progress" or since is None:
-        return None
-    return since + rules.runtime.attempts.ttl
+    return None if task.status != "in_progress" else _after(state.work(task.task_id).since, rules.runtime.attempts.ttl)
 
 
 def cooldown_end(task: Task, state: State, rules: Governance) -> datetime | None:
     """When the next output may come after a refused one, or None."""
-    rejected_at = recorded_ts(state.work(task.task_id).rejected_at)
-    if rejected_at is None or rules.runtime.attempts.cooldown == timedelta(0):
-        return None
-    return rejected_at + rules.runtime.attempts.cooldown
+    cooldown = rules.runtime.attempts.cooldown
+    return None if cooldown == timedelta(0) else _after(state.work(task.task_id).rejected_at, cooldown)
 
 
 def refuse_attempt(
@@ -79,3 +61,9 @@ def refuse_attempt(
             "The task stays with its owner; a new attempt has begun.",
         )
     return None
+
+
+def _after(ts: str | None, span: timedelta) -> datetime | None:
+    """So long after a time of the log; None where it is no time, or the calendar ends before."""
+    moment = None if ts is None else moment_of(ts)
+    return None if moment is None or _LATEST - moment < span else moment + span

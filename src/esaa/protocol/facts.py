@@ -249,8 +249,8 @@ class OutputRejected(FactBase, frozen=True, kw_only=True):
     - `rejected_actor`: whose output it was.
     - `counts`: true where the refusal costs the task an attempt.
     - `result_sha256`: the digest of the refused bytes.
-    - `output_sha256`: where the refused bytes were kept, the digest under which `.roadmap/blobs` has them. It differs
-      from `result_sha256` where secrets were taken out of them.
+    - `output_sha256`: where the refused bytes were kept, the digest under which `.roadmap/blobs` has them until they
+      are let go. It differs from `result_sha256` where secrets were taken out of them.
     - `count`: for outputs of unregistered actors, how many this event stands for.
     - `digests`: for outputs of unregistered actors, the digests of some of them.
     """

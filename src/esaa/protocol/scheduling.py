@@ -7,7 +7,8 @@ from collections.abc import Collection
 import msgspec
 
 from esaa.contracts.governance import Governance
-from esaa.protocol.attempts import cooldown_end, deadline, parse_ts
+from esaa.kernel.times import parse_ts
+from esaa.protocol.attempts import cooldown_end, deadline
 from esaa.protocol.blocking import blocking_issue, halting_issue, mends, pending_hotfix
 from esaa.protocol.boundaries import write_set
 from esaa.protocol.state import State

@@ -16,8 +16,8 @@ from esaa.contracts.governance import Governance
 from esaa.contracts.swarm import MONITOR, ORCHESTRATOR
 from esaa.kernel.decider import Rejected
 from esaa.kernel.recorded import Draft, Recorded
+from esaa.kernel.times import moment_of, parse_ts
 from esaa.protocol.admin import next_run_id
-from esaa.protocol.attempts import parse_ts, recorded_ts
 from esaa.protocol.blocking import escalation
 from esaa.protocol.commands import AnyCommand, RecordTimeout, StartRun, Submit
 from esaa.protocol.decide import Decision, decide
@@ -244,7 +244,7 @@ def _unknown_actor(command: Submit, state: State, rules: Governance, now: str) -
         f"agents_swarm.yaml registers: {', '.join(rules.swarm.actors)}.",
         counts=False,
     )
-    last = recorded_ts(state.header.unknown_actors.recorded_at)
+    last = moment_of(state.header.unknown_actors.recorded_at or "")
     window: timedelta = rules.runtime.unknown_actors.window
     if last is not None and parse_ts(now) - last < window:
         return Settlement(drafts=(), rejected=rejected)

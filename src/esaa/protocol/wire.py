@@ -13,18 +13,16 @@ from msgspec import UNSET, UnsetType
 
 from esaa.kernel.canonical import compact
 from esaa.kernel.recorded import Recorded
-from esaa.kernel.strict_json import NotStrict, loads_strict
-from esaa.kernel.vocabulary import MalformedLine
+from esaa.kernel.vocabulary import MalformedLine, malformed_line
 from esaa.protocol.facts import FACT_TYPES, Fact, ForeignRecorded, TaskReviewed
 
 P = TypeVar("P")
 
-SUPPORTED = ("0.3.0", "0.4.0", "0.4.1")
-"""The protocol versions that are read."""
 LEGACY = "0.3.0"
 WRITABLE = ("0.4.0", "0.4.1")
 _LEGACY_ACTIONS = {"run.init": "run.start"}
 _REQUIRED = ("event_id", "event_seq", "ts", "actor", "action", "payload")
+_STAND_INS = {"payload": "data"}
 _NO_PAYLOAD = msgspec.Raw(b"{}")
 
 
@@ -253,13 +251,4 @@ def _review(fact: _ReviewPayload, role: str | UnsetType | None) -> TaskReviewed:
 
 
 def _malformed(line: bytes, otherwise: str) -> MalformedLine:
-    try:
-        value = loads_strict(line)
-    except NotStrict as strict:
-        return MalformedLine("JSONL_INVALID", f"the line is not strict JSON: {strict}")
-    if not isinstance(value, dict):
-        return MalformedLine("JSONL_INVALID", "the line is not a JSON object")
-    missing = [key for key in _REQUIRED if key not in value and not (key == "payload" and "data" in value)]
-    if missing:
-        return MalformedLine("EVENT_MISSING_FIELDS", f"the event has no `{'`, `'.join(missing)}`")
-    return MalformedLine("SCHEMA_INVALID", otherwise)
+    return malformed_line(line, _REQUIRED, otherwise, stand_ins=_STAND_INS)

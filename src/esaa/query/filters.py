@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Literal, get_args
 
@@ -11,6 +11,7 @@ import msgspec
 
 from esaa.errors import UsageError
 from esaa.history.refs import AtTime, parse_ref
+from esaa.kernel.times import moment_of
 from esaa.query.pages import Position, cursor_of, parse_cursor
 from esaa.query.words import Words, parse_words
 from esaa.trail.event import GLOBAL
@@ -144,8 +145,8 @@ def moment(text: str | None, field: str, now: datetime) -> str | None:
         if text.startswith("@"):
             return ref.ts.removesuffix("Z") + ".000Z"
         # Read again: a ref has whole seconds.
-        exact = datetime.fromisoformat(text)
-        exact = exact.astimezone(UTC) if exact.tzinfo else exact.replace(tzinfo=UTC)
+        exact = moment_of(text)
+        assert exact is not None, "a ref has read it"
         return trail_time(exact + timedelta(microseconds=-exact.microsecond % 1000))
     except (OverflowError, UsageError) as error:
         raise _invalid(f"{field} is {text[:80]!r}, which is no time", _FORMS) from error

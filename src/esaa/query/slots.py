@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from esaa.kernel.times import moment_of
+
 TIE_BITS = 21
 TIES_MAX = 1 << TIE_BITS
 SLOT_MAX = (1 << (63 - TIE_BITS)) - 1
@@ -42,10 +44,8 @@ def slot_of(ts: str) -> tuple[int, bool]:
 def _slot_read(ts: str) -> tuple[int, bool]:
     # What is read here could be written in other ways too, which do not sort like this one.
     if len(ts) == len(_FORM) and ts[4] + ts[7] + ts[10] + ts[19] + ts[23] == "--T.Z" and ts[11:13] < "24":
-        try:
-            slot = (datetime.fromisoformat(ts) - _EPOCH) // _MILLISECOND
-        except ValueError:
-            return floor_slot(ts), False
+        moment = moment_of(ts)
+        slot = -1 if moment is None else (moment - _EPOCH) // _MILLISECOND
         if 0 <= slot <= SLOT_MAX:
             return slot, True
     return floor_slot(ts), False

@@ -14,7 +14,7 @@ import msgspec
 from esaa.agents.base import Agent, Answer, Dispatch, Usage, is_repeatable, takes_prompt
 from esaa.errors import AgentCrashed, AgentError, AgentFailed, AgentTimedOut
 from esaa.kernel.decider import Rejected
-from esaa.protocol.attempts import parse_ts
+from esaa.kernel.times import parse_ts
 from esaa.protocol.checks import CheckRun
 from esaa.protocol.prompts import question_sha256
 from esaa.protocol.provenance import provenance_of

@@ -16,7 +16,7 @@ import msgspec
 from esaa.agents.base import Agent
 from esaa.errors import Halted, ProjectionMismatch, UsageError
 from esaa.kernel.decider import Rejected
-from esaa.protocol.attempts import parse_ts
+from esaa.kernel.times import parse_ts
 from esaa.protocol.blocking import halting_issue
 from esaa.protocol.commands import BindIssue, EndRun, RecordRepair, RecordTimeout, ReportDeadlock, StartRun, Submit
 from esaa.protocol.facts import RunEnded, VerificationFailed

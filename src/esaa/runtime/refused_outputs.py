@@ -1,10 +1,13 @@
 """What was refused is kept: the bytes of a refused output, without secrets, beside the log.
 
 They bear no state and prove nothing. Who asks later what was wanted, and what another contract would have said, finds
-them by the digest in the rejection. Whoever deletes one harms nothing but that answer.
+them by the digest in the rejection. Whoever deletes one harms nothing but that answer; the oldest are let go where all
+together need too much room.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 
@@ -15,6 +18,7 @@ from esaa.kernel.strict_json import NotStrict, loads_strict
 from esaa.protocol.commands import AnyCommand, Submit
 from esaa.protocol.facts import Fact, OutputRejected
 from esaa.protocol.settle import Settlement
+from esaa.stores.refused import room_for
 
 KEPT_BYTES_MAX = 256 * 1024
 """A larger output is not kept; its digest is recorded all the same."""
@@ -33,11 +37,19 @@ def with_refused_output(command: AnyCommand, settlement: Settlement, rules: Gove
     if command.actor not in rules.swarm.actors:
         return settlement
     kept = kept_form(command.result.sent)
-    if kept is None:
+    if kept is None or room_for(kept) > rules.storage.refused_outputs_bytes_max:
         return settlement
     digest = sha256_hex(kept)
     drafts = tuple(_with_digest(draft, digest) for draft in settlement.drafts)
     return msgspec.structs.replace(settlement, drafts=drafts, contents={**settlement.contents, digest: kept})
+
+
+def refused_digests(drafts: Iterable[Draft[Fact]]) -> frozenset[str]:
+    """The digests of the refused outputs that drafts tell of."""
+    facts = (draft.fact for draft in drafts)
+    return frozenset(
+        fact.output_sha256 for fact in facts if isinstance(fact, OutputRejected) and isinstance(fact.output_sha256, str)
+    )
 
 
 def kept_form(sent: bytes) -> bytes | None:

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from esaa.history.refs import AtHead, AtSeq, AtTime, Ref, parse_range
 from esaa.kernel.recorded import Recorded
+from esaa.kernel.times import moment_of
 from esaa.protocol.facts import Fact
 from esaa.protocol.wire import ProtocolVocabulary
 from esaa.stores.locate import events_backwards, events_from
 
 Located = tuple[bytes, Recorded[Fact]]
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+"""When an event happened whose time is none."""
 
 
 def events_in(path: Path, moments: str | None, now: datetime) -> Iterator[Located]:
@@ -40,19 +44,9 @@ def _seq_of(path: Path, ref: Ref) -> int:
         case AtHead(back=back):
             return max(_head(path) - back, 0)
         case AtTime(ts=ts):
-            moment = _moment(ts)
-            return next(
-                (one.version for one in events_backwards(path, ProtocolVocabulary()) if _moment(one.ts) <= moment), 0
-            )
-
-
-def _moment(ts: str) -> datetime:
-    """A log's time. Another writer's may carry an offset, or none; one that is no time at all counts as the first."""
-    try:
-        moment = datetime.fromisoformat(ts)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = moment_of(ts) or _FIRST
+            events = events_backwards(path, ProtocolVocabulary())
+            return next((one.version for one in events if (moment_of(one.ts) or _FIRST) <= moment), 0)
 
 
 def _head(path: Path) -> int:

@@ -39,7 +39,7 @@ from esaa.runtime.identity import with_identity
 from esaa.runtime.merging import is_merged, with_files
 from esaa.runtime.privacy.redacting import guarded, refuse_secret_id, without_secrets
 from esaa.runtime.recovery import recover
-from esaa.runtime.refused_outputs import with_refused_output
+from esaa.runtime.refused_outputs import refused_digests, with_refused_output
 from esaa.runtime.unknown_actors import UnknownActorFile
 from esaa.stores.answers import AnswerStore
 from esaa.stores.archive import Quarantine
@@ -50,6 +50,7 @@ from esaa.stores.disk import Disk
 from esaa.stores.erasables import ErasableStore
 from esaa.stores.locate import events_from
 from esaa.stores.lock import writer_lock
+from esaa.stores.refused import RefusedStore
 from esaa.stores.views import Views
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Workspace:
         self.clock = clock
         self.disk = disk
         self.blobs = BlobStore(self.roadmap / "blobs", disk)
+        self.refused = RefusedStore(self.roadmap / "blobs", disk)
         self.erasables = ErasableStore(self.roadmap, disk)
         self.publisher = Publisher(root, self.roadmap / ".esaa" / "staging", self.blobs, disk)
         self.views = Views(self.roadmap, disk)
@@ -185,8 +187,12 @@ class Workspace:
         if not settlement.drafts:
             return ()
         drafts, beside = withheld(settlement.drafts, self.rules.storage.erasable, _salt)
-        for content in settlement.contents.values():
-            self.blobs.put(content)
+        refused = refused_digests(drafts)
+        for digest, content in settlement.contents.items():
+            if digest in refused:
+                self.refused.put(content, self.rules.storage.refused_outputs_bytes_max)
+            else:
+                self.blobs.put(content)
         for commitment, content in beside.items():
             self.erasables.put(commitment, content)
         return self.log.append(drafts, Batch(ts=now, command_id=command_id))

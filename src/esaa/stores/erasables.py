@@ -59,7 +59,7 @@ class ErasableStore:
 
     def destroy(self, commitment: str) -> bool:
         """Overwrites and removes a content. Doing it again changes nothing. Returns whether there was one."""
-        return self._destroy(self._path(commitment))
+        return destroy_file(self._path(commitment), self._disk)
 
     def commitments(self) -> Iterator[str]:
         """Every commitment whose content lies there."""
@@ -80,28 +80,8 @@ class ErasableStore:
         for path in self._files():
             with contextlib.suppress(FileNotFoundError):
                 if not _is_commitment(path.name) and path.stat().st_mtime < before:
-                    count += self._destroy(path)
+                    count += destroy_file(path, self._disk)
         return count
-
-    def _destroy(self, path: Path) -> bool:
-        try:
-            descriptor = self._disk.open(path, os.O_WRONLY | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise storage_error(path, error) from error
-        try:
-            try:
-                # A file system that writes in place keeps nothing then; one that copies on write may.
-                self._disk.write(descriptor, bytes(os.fstat(descriptor).st_size))
-                self._disk.fdatasync(descriptor)
-            finally:
-                os.close(descriptor)
-            self._disk.unlink(path)
-            self._disk.sync_dir(path.parent)
-        except OSError as error:
-            raise storage_error(path, error) from error
-        return True
 
     def _files(self) -> Iterator[Path]:
         if not self.folder.is_dir():
@@ -122,6 +102,28 @@ class ErasableStore:
         if not _is_commitment(commitment):
             raise StoreError("ERASABLE_INVALID", f"{commitment[:80]!r} is no commitment.", "Run `esaa trail check`.")
         return self.folder / commitment[:2] / commitment
+
+
+def destroy_file(path: Path, disk: Disk) -> bool:
+    """Overwrites and removes a file, durably. Returns whether there was one. Raises `StoreError`."""
+    try:
+        descriptor = disk.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        try:
+            # A file system that writes in place keeps nothing then; one that copies on write may.
+            disk.write(descriptor, bytes(os.fstat(descriptor).st_size))
+            disk.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+        disk.unlink(path)
+        disk.sync_dir(path.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return True
 
 
 def _is_commitment(name: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from esaa.errors import StoreError
 from esaa.stores.disk import Disk
-from esaa.stores.erasables import ERASABLE
+from esaa.stores.erasables import ERASABLE, destroy_file
 from esaa.stores.jsonl import storage_error
 
 KEYRING = "keyring"
@@ -58,25 +58,7 @@ class SubjectKeys:
     def destroy(self, subject: str) -> bool:
         """Overwrites and removes the key of a subject. Returns whether there was one."""
         path = self._path(subject)
-        if path is None:
-            return False
-        try:
-            descriptor = self._disk.open(path, os.O_WRONLY | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise storage_error(path, error) from error
-        try:
-            try:
-                self._disk.write(descriptor, bytes(_KEY_BYTES))
-                self._disk.fdatasync(descriptor)
-            finally:
-                os.close(descriptor)
-            self._disk.unlink(path)
-            self._disk.sync_dir(path.parent)
-        except OSError as error:
-            raise storage_error(path, error) from error
-        return True
+        return path is not None and destroy_file(path, self._disk)
 
     def has(self, subject: str) -> bool:
         """True where the subject has a key on this machine."""

@@ -75,6 +75,16 @@ def has_digests(path: Path, size: int, digests: Sequence[str]) -> bool:
         return all(pool.map(holds, places))
 
 
+def digests_of(path: Path, size: int) -> list[str]:
+    """The digests of the first `size` bytes of a file, as `has_digests` compares them."""
+    found = PieceDigests()
+    with path.open("rb") as file:
+        while size > 0 and (data := file.read(min(size, _READ))):
+            found.update(data)
+            size -= len(data)
+    return found.digests()
+
+
 class VerifiedStore:
     """One file for each origin, in the user's config directory. Without a key nothing is kept, and nothing believed."""
 

@@ -17,8 +17,6 @@ from esaa.trail.facts.budgets import BudgetExceeded, BudgetReserved, BudgetSettl
 from esaa.trail.facts.wording import quantity
 from esaa.trail.state_values import Budget
 
-UNITS: tuple[Unit, ...] = ("calls", "seconds", "tokens", "micro_usd")
-
 
 class Amounts(msgspec.Struct, frozen=True, kw_only=True):
     """What a call takes, in each unit."""

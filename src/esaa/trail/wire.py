@@ -12,8 +12,7 @@ import msgspec
 from esaa.kernel.canonical import compact
 from esaa.kernel.erasable import Erasable
 from esaa.kernel.recorded import Recorded
-from esaa.kernel.strict_json import NotStrict, loads_strict
-from esaa.kernel.vocabulary import MalformedLine
+from esaa.kernel.vocabulary import malformed_line
 from esaa.redaction.note import Redaction
 from esaa.trail.event import Actor, GateFinding, Origin, Source, TrailEvent, Witnessed
 
@@ -124,7 +123,7 @@ class TrailVocabulary:
             if not line.isascii():
                 line.decode()  # the metadata was passed over, and may be no text
         except _UNREADABLE as error:
-            raise _malformed(line, str(error)) from None
+            raise malformed_line(line, ENVELOPE_REQUIRED, f"the envelope is malformed: {error}") from None
         return Recorded(
             version=envelope.event_sequence,
             event_id=envelope.event_id,
@@ -174,16 +173,3 @@ def event_of_view(view: dict[str, Any]) -> TrailEvent:
 def raw_metadata(value: object) -> msgspec.Raw:
     """Metadata as the bytes that a line holds. Raises `ValueError` and `TypeError` for what is no JSON."""
     return msgspec.Raw(compact(value))
-
-
-def _malformed(line: bytes, otherwise: str) -> MalformedLine:
-    try:
-        value = loads_strict(line)
-    except NotStrict as strict:
-        return MalformedLine("JSONL_INVALID", f"the line is not strict JSON: {strict}")
-    if not isinstance(value, dict):
-        return MalformedLine("JSONL_INVALID", "the line is not a JSON object")
-    missing = [key for key in ENVELOPE_REQUIRED if key not in value]
-    if missing:
-        return MalformedLine("EVENT_MISSING_FIELDS", f"the event has no `{'`, `'.join(missing)}`")
-    return MalformedLine("SCHEMA_INVALID", f"the envelope is malformed: {otherwise}")

@@ -300,13 +300,16 @@ class Debugger(App[None]):
         return True
 
     def _look_again(self) -> None:
-        """The past may have grown."""
-        head = self._past.head()
-        if head != self._head:
-            self._head = head
-            self.query_one(Scrubber).head = head
-            self.query_one(EventList).look_again()
-            self._show_place()
+        """The past may have grown, been replaced, or be gone."""
+        found: list[int] = []
+        if not self._attempt(lambda: found.append(self._past.head())) or found[0] == self._head:
+            return
+        self._head = found[0]
+        self.query_one(Scrubber).head = self._head
+        self.query_one(EventList).look_again(self._head)
+        if self.stop.seq > self._head:
+            self._move(lambda: self._stepper.go(self._head))
+        self._show_place()
 
     def _say(self, text: str, *, is_fault: bool = False) -> None:
         said = self.query_one("#said", Static)

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from esaa.history.causation import causes_of
 from esaa.history.changes import Change
 from esaa.history.entries import Entry
 from esaa.history.past import Past
@@ -44,7 +45,7 @@ def told_at(past: Past, seq: int) -> Told:
     changes, is_cut = changes_at(past, seq)
     return Told(
         entry,
-        tuple(_causes(past, entry)),
+        tuple(causes_of(past, seq, count=_CHAIN_MAX)),
         tuple(past.entry(one) for one in effects[:_EFFECTS_MAX]),
         len(effects),
         changes,
@@ -120,16 +121,3 @@ def _signed(sign: str, value: Text) -> Table:
 
 def _named(entry: Entry) -> str:
     return f"#{entry.seq} {one_line(entry.name.removeprefix('orchestrator.'))}"
-
-
-def _causes(past: Past, entry: Entry) -> list[Entry]:
-    chain: list[Entry] = []
-    seen = {entry.seq}
-    while entry.causation_id is not None and len(chain) < _CHAIN_MAX:
-        seq = past.seq_of_id(entry.causation_id)
-        if seq is None or seq in seen:
-            break
-        seen.add(seq)
-        entry = past.entry(seq)
-        chain.append(entry)
-    return chain

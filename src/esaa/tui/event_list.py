@@ -15,6 +15,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from esaa.errors import EsaaError
 from esaa.history.entries import Entry
 from esaa.history.past import Past
 from esaa.tui.look import cut_to, one_line
@@ -74,9 +75,9 @@ class EventList(ScrollView, can_focus=True):
         """The list is as long as the past."""
         self._lengthen()
 
-    def look_again(self) -> None:
-        """The past may have grown."""
-        self._head = self._past.head()
+    def look_again(self, head: int) -> None:
+        """The past has another end."""
+        self._head = head
         self._chunks.clear()
         self._lengthen()
 
@@ -143,6 +144,8 @@ class EventList(ScrollView, can_focus=True):
         if seq == 0:
             return [arrow, mark, number, Segment("before the first event", part("time"))]
         entry = self._entry(seq)
+        if entry is None:
+            return [arrow, mark, number, Segment("cannot be read", part("refused"))]
         told = part("refused") if entry.is_rejection else part("text")
         name = one_line(entry.name.removeprefix("orchestrator."))
         cells = [arrow, mark, number]
@@ -155,15 +158,20 @@ class EventList(ScrollView, can_focus=True):
         cells.append(Segment(one_line(entry.summary), told))
         return cells
 
-    def _entry(self, seq: int) -> Entry:
-        number = (seq - 1) // _CHUNK
+    def _entry(self, seq: int) -> Entry | None:
+        """An event; None where it cannot be read (any more). Why, whoever asks for it alone is told."""
+        number, place = divmod(seq - 1, _CHUNK)
         chunk = self._chunks.get(number)
-        if chunk is None or len(chunk) <= (seq - 1) % _CHUNK:
+        if chunk is None or len(chunk) <= place:
             if len(self._chunks) >= _CHUNKS_KEPT:
                 self._chunks.pop(next(iter(self._chunks)))
             first = number * _CHUNK + 1
-            chunk = self._chunks[number] = list(self._past.entries(first, min(first + _CHUNK - 1, self._head)))
-        return chunk[(seq - 1) % _CHUNK]
+            try:
+                chunk = list(self._past.entries(first, min(first + _CHUNK - 1, self._head)))
+            except (EsaaError, OSError):
+                return None
+            self._chunks[number] = chunk
+        return chunk[place] if place < len(chunk) else None
 
     def _lengthen(self) -> None:
         self.virtual_size = Size(0, self._head + 1)

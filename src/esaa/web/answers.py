@@ -19,10 +19,13 @@ from esaa.runtime.history.machine import TimeMachine
 from esaa.web.machines import Machines
 from esaa.web.parameters import read
 from esaa.web.questions import Question
+from esaa.web.stopping import Stop, Stopped, while_wanted
 
 HEAD_PARAMETER = "head"
 _KEPT = "private, max-age=3600, immutable"
 _ASKED_AGAIN = "private, no-cache"
+_GONE = 499
+"""Nobody reads this any more."""
 _BOOT = secrets.token_hex(4)
 """Another server may be another version of the program, whose answers differ."""
 
@@ -38,6 +41,7 @@ async def answer_to(request: Request, machines: Machines, past: str, question: Q
     values = read(question.parameters, request.query_params)
     is_of_head = question.is_of_log_alone and not _moves(question, values)
     address = f"{request.url.path}?{request.url.query}"
+    stop = Stop()
     known = {one.strip().removeprefix("W/").strip('"') for one in request.headers.get("if-none-match", "").split(",")}
 
     def work(machine: TimeMachine) -> _Answered:
@@ -45,12 +49,20 @@ async def answer_to(request: Request, machines: Machines, past: str, question: Q
         tag = sha256(f"{_BOOT}\n{address}\n{head_hash}".encode()).hexdigest()[:32]
         if is_of_head and tag in known:
             return _Answered(None, tag, head_hash)
-        body = msgspec.json.encode(question.ask(machine, values))
+        watched = machine.watched(stop.look) if question.is_slow else machine
+        body = msgspec.json.encode(question.ask(watched, values))
         if not is_of_head:
             tag = sha256(body).hexdigest()[:32]
         return _Answered(body, tag, head_hash)
 
-    found = await machines.ask(past, work, is_slow=question.is_slow)
+    asking = machines.ask(past, work, is_slow=question.is_slow)
+    if not question.is_slow:
+        found = await asking
+    else:
+        try:
+            found = await while_wanted(request, asking, stop)
+        except Stopped:
+            return Response(status_code=_GONE)
     is_kept = is_of_head and bool(found.head_hash) and request.query_params.get(HEAD_PARAMETER) == found.head_hash
     headers = {"etag": f'W/"{found.tag}"', "cache-control": _KEPT if is_kept else _ASKED_AGAIN}
     if found.body is None or found.tag in known:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from esaa.errors import EsaaError, UsageError
 from esaa.open import open_trail
 from esaa.runtime.clock import Clock, SystemClock
-from esaa.runtime.history.opening import overview
+from esaa.runtime.history.overview import Summaries, overview
 from esaa.runtime.trail.states import check_stream
 from esaa.stores.disk import Disk
 from esaa.stores.layout import LOG_NAME, ROADMAP
@@ -70,11 +70,12 @@ def make_app(setting: Setting) -> ASGIApp:
     actions = Actions(setting.root, is_allowed=setting.allows_actions)
     page = PageRoutes(setting.page)
     described = openapi.document()
+    summaries = Summaries()
 
     async def index(_request: Request) -> Response:
         if not log.is_file():  # a trail needs no governed run
-            return json_answer(await run_sync(lambda: overview(iter(()), open_trail(setting.root))))
-        found = await machines.ask(LOG, lambda machine: overview(iter((machine,)), open_trail(setting.root)))
+            return json_answer(await run_sync(lambda: overview((), open_trail(setting.root), summaries)))
+        found = await machines.ask(LOG, lambda machine: overview((machine,), open_trail(setting.root), summaries))
         return json_answer(found)
 
     async def server(_request: Request) -> Response:

@@ -212,8 +212,11 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         screen="proof",
         about="How far the past is proved, and the hashes at a moment.",
-        parameters=(_AT,),
-        ask=lambda machine, values: machine.proof(values["at"]),
+        parameters=(
+            _AT,
+            Parameter(name="fresh", kind="flag", default=False, about="1: verify it now, whatever is known already."),
+        ),
+        ask=lambda machine, values: machine.proof(values["at"], is_fresh=bool(values["fresh"])),
         answer=views.ProofView,
         is_slow=True,
     ),

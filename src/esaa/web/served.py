@@ -36,7 +36,7 @@ class Served:
 
         Raises `UsageError` for what is no past, `NotFound` where there is no log.
         """
-        contracts = tuple((one.name, one.stat().st_mtime_ns) for one in sorted(self._log.parent.glob("*.yaml")))
+        contracts = tuple((one.name, _changed_at(one)) for one in sorted(self._log.parent.glob("*.yaml")))
         if past != LOG:
             check_stream(past)
             return contracts
@@ -60,3 +60,10 @@ class Served:
             raise NotFound(
                 "LOG_NOT_FOUND", f"There is no log {self._log}.", "It was there, or nobody has made one yet."
             ) from error
+
+
+def _changed_at(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None  # a link that leads nowhere, as editors leave for locks, or a file that is being replaced

@@ -59,7 +59,7 @@ class WebServer:
         self._socket = _bound(host, port)
         bound = int(self._socket.getsockname()[1])
         key = token or secrets.token_urlsafe(24)
-        shown = f"[{host}]" if ":" in host else host
+        shown = f"[{host.strip('[]')}]" if ":" in host else host
         self.address = Address(host=host, port=bound, url=f"http://{shown}:{bound}/?token={quote(key)}", token=key)
         page = BuiltPage()
         self.page_fault = page.fault()
@@ -121,8 +121,8 @@ def _bound(host: str, port: int) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host.strip("[]"), port))
         made.listen(128)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
         made.close()
-        text = f"Nothing can listen on {host} port {port}: {error.strerror or error}."
+        text = f"Nothing can listen on {host[:80]} port {port}: {getattr(error, 'strerror', None) or error}."
         raise UsageError("PORT_TAKEN", text, "Choose another one with --port, or 0 for any that is free.") from error
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -98,6 +99,24 @@ def test_log_that_is_gone_is_told_and_may_come_back(tmp_path: Path, log_of_work:
         assert refused.value.code == "LOG_NOT_FOUND"
         log_of_work(tmp_path)
         assert past.head() == 10
+
+
+def test_a_question_after_one_that_failed_is_answered(
+    tmp_path: Path, story: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "the disk says no")
+
+    log = write_log(tmp_path, story[:3])
+    with closing(past_of(log)) as past:
+        write_log(tmp_path, story[:4])
+        # The index is another one by then, for another process threw it away.
+        index_of(log).unlink()
+        with monkeypatch.context() as failing:
+            failing.setattr(LogIndex, "_catch_up", fail)
+            with pytest.raises(OSError, match="the disk says no"):
+                past.entry(1)
+        assert (past.head(), past.entry(1).seq) == (4, 1)
 
 
 def test_index_of_another_version_is_made_again(tmp_path: Path, log_of_work: LogOfWork) -> None:

@@ -279,6 +279,7 @@ export interface RailSpan {
   kind: "verified" | "unanchored" | "broken";
   text: string;
   is_signed: boolean;
+  is_checked: boolean;
 }
 
 export interface ProofView extends Answer {
@@ -286,6 +287,7 @@ export interface ProofView extends Answer {
   hash_at: string | null;
   root_at: string | null;
   checkpoints: { seq: number; origin: string; root: string; signed_by: string[] }[];
+  checked_at: string | null;
 }
 
 export interface BisectView extends Answer {

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
+from esaa.kernel.times import moment_of
 from esaa.protocol.summary import task_of
 from esaa.query.history.part_rows import name_number
 from esaa.query.history.schema import ACTOR, BLOCK, LABEL, NAME, SUBJECT
@@ -33,12 +34,9 @@ def id_key(event_id: str) -> int:
 
 
 def microseconds(ts: str) -> int:
-    """A time of the log as a number. Another writer's may carry an offset, or none; then it is UTC."""
-    try:
-        moment = datetime.fromisoformat(ts)
-        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError):
-        return NO_TIME
+    """A time of the log as a number."""
+    moment = moment_of(ts)
+    return NO_TIME if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
 class EventRows:

@@ -6,7 +6,7 @@ Memory does not grow with the log: what the fold holds is let go now and then, a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,9 +14,12 @@ import msgspec
 from esaa.errors import CorruptLog
 from esaa.history.log_fold import LogFold
 from esaa.kernel.canonical import compact
+from esaa.kernel.recorded import Recorded
 from esaa.protocol.facts import Fact
 from esaa.protocol.state import Header, UnknownActors
 from esaa.query.history.event_rows import EventRows
+from esaa.query.history.measures import MeasureRows
+from esaa.query.history.moments import EventPlaces, read_places
 from esaa.query.history.part_rows import Move, PartRows
 from esaa.query.history.schema import BLOCK, LATER
 from esaa.query.history.standing import Sealer, Standings
@@ -54,6 +57,7 @@ class LogFeeder:
         self._data_version: int | None = None
         self._parts = PartRows(connection)
         self._events = EventRows(connection)
+        self._measures = MeasureRows(connection)
         self._fold = LogFold()
         self._sealer: Sealer | None = None
         self.place = START
@@ -72,6 +76,7 @@ class LogFeeder:
     def fill(self, progress: Progress | None = None) -> None:
         """Fills an index that is empty."""
         self._parts.is_whole = True
+        self._measures.fill()
         self._sealer = Sealer(self._connection, 0)
         self._feed(progress)
         self._connection.executescript(LATER)
@@ -118,6 +123,7 @@ class LogFeeder:
         self._fold = LogFold(header, self._parts)
         blocks = place.version // BLOCK
         self._sealer = Sealer(self._connection, blocks)
+        self._measures.resume(place.version, self._named)
         self._parts.moves = list(Standings(self._connection).moves(blocks * BLOCK + 1, place.version))
         self._events.block = self._connection.execute(
             "SELECT name, actor, label, ts FROM events WHERE seq > ? ORDER BY seq", (blocks * BLOCK,)
@@ -153,6 +159,14 @@ class LogFeeder:
         if changes:
             self._parts.take(event.recorded.version, changes)
         self._events.take(event)
+        self._measures.take(event.recorded)
+
+    def _named(self, after: int, until: int, names: Sequence[str]) -> Iterator[Recorded[Fact]]:
+        places = EventPlaces(self._connection).of_names(names, after, until)
+        found = read_places(self._log, places)
+        if found is None:
+            raise IndexBroken("the log was changed while it was read")
+        return (recorded for _, recorded in found)
 
     def _seal(self, block: int) -> None:
         assert self._sealer is not None, "set where feeding begins"
@@ -164,6 +178,9 @@ class LogFeeder:
     def _flush(self) -> None:
         self._parts.flush()
         self._events.flush()
+        self._measures.flush()
+        if len(self._measures) > self._held_max:
+            self._measures.let_go()
         if len(self._fold) > self._held_max:
             self._parts.let_go()
             self._fold.let_go(self._parts)

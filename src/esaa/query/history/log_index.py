@@ -76,16 +76,15 @@ class LogIndex:
         """What the store says of the log behind the last event that is indexed; None where it is sound."""
         return None if self._feeder is None else self._feeder.damage
 
-    def refresh(self) -> bool:
-        """Brings the index up to the log; true where it is another one by then. Raises `NotFound` without a log."""
+    def refresh(self) -> None:
+        """Brings the index up to the log; it may be another one by then. Raises `NotFound` without a log."""
         try:
             found = self.log.stat()
         except OSError as error:
             raise NotFound("LOG_NOT_FOUND", f"There is no log {self.log}.", "Put it back, or name another.") from error
         stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
         if stamp == self._stamp:
-            return False
-        before = self._connection
+            return
         for _ in range(_ROUNDS_MAX):
             try:
                 with translated():
@@ -99,7 +98,6 @@ class LogIndex:
         else:
             self._alone("the log keeps changing, or other processes keep throwing the index away")
         self._stamp = stamp
-        return self._connection is not before
 
     def distrust(self) -> None:
         """Looks again at the next refresh: a line was not where it should be."""
@@ -181,6 +179,11 @@ class LogIndex:
         raise StoreError(
             "INDEX_UNAVAILABLE", f"No index of {self.log} can be made: {why}.", "Free some space, or ask again."
         )
+
+
+def index_of(log: Path) -> Path:
+    """Where the index of a log is kept."""
+    return _Beside(log.parent, 0).disposable(INDEX)
 
 
 class _Beside:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -11,28 +10,28 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from esaa.audit.run_metrics import RunMetrics
 from esaa.errors import CorruptLog, NotFound, StoreError
 from esaa.history.board import Board
 from esaa.history.entries import Entry, EntryFilter, EntryPage, Kind
 from esaa.history.indexed import Facets
 from esaa.history.pointers import parse_pointer, pointer_of
 from esaa.history.refs import AtHead, AtSeq, AtTime, parse_ref
+from esaa.history.task_times import Measures, microseconds_of, times_of
 from esaa.kernel.chain import leaf_hash
 from esaa.kernel.recorded import Recorded
-from esaa.kernel.vocabulary import MalformedLine
-from esaa.protocol.facts import Fact, OutputRejected
+from esaa.protocol.facts import Fact, OutputRejected, TaskCreated
 from esaa.protocol.summary import summary, task_of
 from esaa.protocol.wire import action_of
 from esaa.query.history.event_rows import id_key
 from esaa.query.history.finding import EventFinder
 from esaa.query.history.log_index import LogIndex
-from esaa.query.history.moments import EventPlaces, Place
+from esaa.query.history.measures import LogMeasures
+from esaa.query.history.moments import EventPlaces, read_places
 from esaa.query.history.parts import LogParts
 from esaa.query.history.schema import NUMBER_OF
-from esaa.query.history.stored_lines import VOCABULARY
 
 _AT_ONCE = 500
-_SPAN_BYTES_MAX = 4 * 1024 * 1024
 
 
 class LogPast:
@@ -95,7 +94,7 @@ class LogPast:
                 case AtSeq(seq=seq):
                     return self._known(seq)
                 case AtHead(back=back):
-                    return self._known(self._index.head - back)
+                    return max(self._index.head - back, 0)
                 case AtTime(ts=ts):
                     return self._places.last_at(ts, self._index.head)
 
@@ -217,19 +216,36 @@ class LogPast:
         with self._asking():
             return self._places.facets()
 
+    def task_times(self, at: int, count: int) -> Measures:
+        """The times of the slowest tasks after an event."""
+        with self._asking():
+            now = microseconds_of(self.entry(at).ts) if self._known(at) else None
+            found = self._measures.slowest(at, now, count)
+            seqs = sorted({spans.created for _, spans in found if spans.created is not None})
+            titles = {recorded.version: _title(recorded.fact) for _, recorded in self._events(seqs)}
+            tasks = [times_of(name, titles.get(spans.created or 0, ""), spans, now) for name, spans in found]
+            return Measures(total=self._measures.count(at), tasks=tuple(tasks))
+
+    def run_sums(self, at: int) -> list[RunMetrics]:
+        """What the outputs of each run come to after an event, as `RunCounter` counts them."""
+        with self._asking():
+            return self._measures.runs(self._known(at))
+
     @contextmanager
     def _asking(self) -> Generator[None, None, None]:
         """One question at a time, to an index that is up to date."""
         with self._lock:
-            if self._index.refresh():
+            self._index.refresh()
+            if self._index.connection is not self._bound:
                 self._bind()
             yield
 
     def _bind(self) -> None:
-        connection = self._index.connection
+        connection = self._bound = self._index.connection
         self._places = EventPlaces(connection)
         self._finder = EventFinder(connection)
         self._parts = LogParts(connection)
+        self._measures = LogMeasures(connection, self._named)
 
     def _known(self, seq: int) -> int:
         if not 0 <= seq <= self._index.head:
@@ -254,47 +270,32 @@ class LogPast:
         with self._asking():
             if seq < 1:
                 raise NotFound("EVENT_NOT_FOUND", f"There is no event #{seq}.", "Events are counted from 1.", seq=seq)
-            found = self._at(self._places.places([self._known(seq)]))
+            found = read_places(self._index.log, self._places.places([self._known(seq)]))
         if found is None:
             with self._lock:
                 self._index.distrust()
             with self._asking():
-                found = self._at(self._places.places([self._known(seq)]))
+                found = read_places(self._index.log, self._places.places([self._known(seq)]))
         if found is None:
             raise self._moved(f"event #{seq} is not where it was")
         return found[0]
 
     def _entries(self, seqs: Sequence[int]) -> Iterator[Entry]:
-        with self._asking():
-            found = self._at(self._places.places(seqs))
-        if found is None:
-            # One by one, so that the one that is not there is named.
-            found = [self._read(seq) for seq in seqs]
-        return (_entry(line, recorded) for line, recorded in found)
+        return (_entry(line, recorded) for line, recorded in self._events(seqs))
 
-    def _at(self, places: Sequence[Place]) -> list[tuple[bytes, Recorded[Fact]]] | None:
-        """The lines at some places, ascending; None where one of them is another event."""
-        if not places:
-            return []
-        found: list[tuple[bytes, Recorded[Fact]]] = []
-        try:
-            fd = os.open(self._index.log, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            begin, end = places[0].start, places[-1].start + places[-1].length
-            span = os.pread(fd, end - begin, begin) if 0 < end - begin <= _SPAN_BYTES_MAX else None
-            for seq, start, length in places:
-                line = os.pread(fd, length, start) if span is None else span[start - begin : start - begin + length]
-                recorded = VOCABULARY.decode(line)
-                if recorded.version != seq:
-                    return None
-                found.append((line, recorded))
-        except (OSError, MalformedLine):
-            return None
-        finally:
-            os.close(fd)
-        return found
+    def _events(self, seqs: Sequence[int]) -> list[tuple[bytes, Recorded[Fact]]]:
+        with self._asking():
+            found = read_places(self._index.log, self._places.places(seqs))
+        # Else one by one, so that the one that is not there is named.
+        return [self._read(seq) for seq in seqs] if found is None else found
+
+    def _named(self, after: int, until: int, names: Sequence[str]) -> Iterator[Recorded[Fact]]:
+        seqs = [place.seq for place in self._places.of_names(names, after, until)]
+        return (recorded for _, recorded in self._events(seqs))
+
+
+def _title(fact: Fact) -> str:
+    return fact.title if isinstance(fact, TaskCreated) else ""
 
 
 def _entry(line: bytes, recorded: Recorded[Fact]) -> Entry:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from esaa.query.history.feed import Progress
-from esaa.query.history.log_index import LogIndex
+from esaa.query.history.log_index import LogIndex, index_of
 from esaa.query.history.log_past import LogPast
 from esaa.stores.layout import LOG_NAME, ROADMAP
 
@@ -26,6 +26,11 @@ def open_log_past(
     """
     log = root if root.is_file() else root / ROADMAP / LOG_NAME
     return LogPast(LogIndex(log, say or _silently, progress), now or _clock)
+
+
+def has_index(root: Path) -> bool:
+    """Whether an index of the workspace's log is kept; it may be behind the log."""
+    return index_of(root / ROADMAP / LOG_NAME).is_file()
 
 
 def _clock() -> datetime:

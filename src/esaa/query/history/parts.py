@@ -104,7 +104,7 @@ class LogParts:
     def board(self, at: int, since: int | None, status: str | None, after: str | None, count: int) -> Board:
         """The task board."""
         names: dict[int, str] = dict(
-            self._connection.execute("SELECT id, name FROM names WHERE kind = ?", (8 + NUMBER_OF["tasks"],))
+            self._connection.execute("SELECT id, name FROM names WHERE kind = ?", (GROUP + NUMBER_OF["tasks"],))
         )
         found = {names[group]: bits for group, bits in self.standings.groups_at(at, "tasks").items() if bits}
         statuses = [*STATUSES, *sorted(found.keys() - set(STATUSES))]

@@ -4,6 +4,10 @@ Events are numbered by their seq. A *part* has a number of its own: that of its 
 it its place among the parts of that member, in the order in which they first were there. A *version* is the value of a
 part from a seq on. What lies between two moments is found by *blocks* of events: at the end of each one it is kept
 which parts are in which group (tasks by status), and which parts its events changed.
+
+What is measured is kept too: the *spans* of a task after each event that changed them (a task is numbered by the event
+in which it was first seen), since when it is done and what it took by then, and now and then the *sums* of the run that
+goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from __future__ import annotations
 from esaa.history.log_document import MEMBERS
 
 INDEX = "history.db"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of the tables, or of what is written into them."""
 
 BLOCK = 4096
@@ -20,8 +24,8 @@ BLOCK = 4096
 MEMBER_BITS = 40
 NUMBER_OF = {member: number for number, member in enumerate(MEMBERS)}
 
-NAME, ACTOR, LABEL, SUBJECT = range(1, 5)
-"""What a row of `names` names: an event's name, an actor, a text that many events share, a subject."""
+NAME, ACTOR, LABEL, SUBJECT, RUN = range(1, 6)
+"""What a row of `names` names: an event's name, an actor, a text that many events share, a subject, a run."""
 GROUP = 8
 """Above this a row of `names` names a group of the parts of a member."""
 
@@ -39,6 +43,13 @@ CREATE TABLE blocks(block INTEGER PRIMARY KEY, earliest INTEGER);
 CREATE TABLE facets(name INTEGER, block INTEGER, bits BLOB, PRIMARY KEY(name, block)) WITHOUT ROWID;
 CREATE TABLE standings(block INTEGER, grp INTEGER, bits BLOB, PRIMARY KEY(block, grp)) WITHOUT ROWID;
 CREATE TABLE changed(block INTEGER, member INTEGER, bits BLOB, PRIMARY KEY(block, member)) WITHOUT ROWID;
+CREATE TABLE timed(first INTEGER PRIMARY KEY, done INTEGER, spent INTEGER, name TEXT UNIQUE);
+CREATE TABLE spans(
+    first INTEGER, seq INTEGER, created INTEGER, begun INTEGER, status INTEGER, attempts INTEGER, rejections INTEGER,
+    waiting INTEGER, working INTEGER, review INTEGER, since INTEGER, total INTEGER, PRIMARY KEY(first, seq)
+) WITHOUT ROWID;
+CREATE TABLE sums(seq INTEGER PRIMARY KEY, run INTEGER, value BLOB);
+CREATE INDEX sums_run ON sums(run, seq);
 CREATE INDEX parts_name ON parts(name);
 CREATE VIRTUAL TABLE search USING fts5(
     words, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2');

@@ -7,6 +7,7 @@ names none raises `UsageError`; a moment, task or value that is not there raises
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from esaa.runtime.history.events import event_view, events_view, graph_view, why
 from esaa.runtime.history.files import changed_files, files_view, patch_between
 from esaa.runtime.history.metrics import metrics_view, run_metrics_at
 from esaa.runtime.history.probe import TIMEOUT_S, Probe
-from esaa.runtime.history.proof import Proof, proof_view
+from esaa.runtime.history.proof import proof_view
 from esaa.runtime.history.rejections import RejectionsView, rejections_view
 from esaa.runtime.history.rules_met import RulesMet
 from esaa.runtime.history.searching import bisect_by, bisect_where, divergence_view, model_view
@@ -65,8 +66,14 @@ class TimeMachine:
     def __init__(self, past: Past, sources: Sources) -> None:
         self.past = past
         self.sources = sources
+        self.look: Callable[[], None] = lambda: None
         self._rules = RulesMet(past, sources)
-        self._proved: tuple[int, str | None, Proof] | None = None
+
+    def watched(self, look: Callable[[], None]) -> TimeMachine:
+        """The same machine, whose searches call `look` at each of their steps; what it raises ends them."""
+        watched = copy(self)
+        watched.look = look
+        return watched
 
     def close(self) -> None:
         """Lets go of what the past holds open."""
@@ -181,19 +188,27 @@ class TimeMachine:
     ) -> WhatIfView:
         """What would have happened up to a moment, had some of it been otherwise. Raises `ContractError` too."""
         page = _page(offset, count)
-        return what_if_view(self.past, self.sources, self.seq(at), wishes, **page, progress=progress)
+
+        def told(last: int) -> None:
+            self.look()
+            if progress is not None:
+                progress(last)
+
+        return what_if_view(self.past, self.sources, self.seq(at), wishes, **page, progress=told)
 
     def run_metrics(self, at: str = HEAD, *, agent: str | None = None) -> list[RunMetrics]:
         """The measures of every run up to a moment; with `agent`, of that agent's outputs alone."""
         return run_metrics_at(self.past, self.sources, self.seq(at), agent)
 
-    def proof(self, at: str = HEAD) -> ProofView:
-        """How far the past is proved, and the hashes at a moment. The past is verified once for each of its heads."""
-        return proof_view(self.past, self.seq(at), self._proof())
+    def proof(self, at: str = HEAD, *, is_fresh: bool = False) -> ProofView:
+        """How far the past is proved, and the hashes at a moment. It says when that was checked: that is not done
+        again while its files are the same, unless the answer is to be `is_fresh`."""
+        prove = self.sources.prove
+        return proof_view(self.past, self.seq(at), None if prove is None else prove(is_fresh=is_fresh))
 
     def bisect(self, where: str, *, good: str = "0", bad: str = HEAD) -> BisectView:
         """The first event after which a predicate over the state (JMESPath) does not hold any more."""
-        return bisect_where(self.past, where, self.seq(good), self.seq(bad))
+        return bisect_where(self.past, where, self.seq(good), self.seq(bad), look=self.look)
 
     def bisect_run(
         self,
@@ -231,15 +246,6 @@ class TimeMachine:
         """The events after a seq, the oldest first, at most so many."""
         last = min(self.past.head(), after + _bounded(count))
         return tuple(self.past.entries(max(after, 0) + 1, last)) if last > after else ()
-
-    def _proof(self) -> Proof | None:
-        if self.sources.prove is None:
-            return None
-        head = self.past.head()
-        leaf = self.past.entry(head).leaf_hash if head else None
-        if self._proved is None or self._proved[:2] != (head, leaf):
-            self._proved = (head, leaf, self.sources.prove())
-        return self._proved[2]
 
 
 def _page(offset: int, count: int) -> dict[str, int]:

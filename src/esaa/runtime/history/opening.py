@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from esaa.contracts.governance import Governance
@@ -13,13 +12,12 @@ from esaa.runtime.history.machine import TimeMachine
 from esaa.runtime.history.proof import prove_log, prove_stream
 from esaa.runtime.history.sources import Sources
 from esaa.runtime.history.stream_past import StreamPast
-from esaa.runtime.history.summary import past_summary, runs_of
-from esaa.runtime.history.views import Overview, PastSummary, RunSummary
 from esaa.runtime.trail.trail import Trail
 from esaa.stores.blobs import BlobStore
 from esaa.stores.contracts import has_governance, read_governance
 from esaa.stores.disk import Disk
 from esaa.stores.layout import ROADMAP
+from esaa.stores.refused import RefusedStore
 from esaa.trail.facts.orchestration import RunMeasured
 
 LOG = "log"
@@ -30,7 +28,7 @@ def log_sources(root: Path, log: Path, trail: Callable[[], Trail], config_dir: P
     """What lies around the governed log at `log`. The trail is opened when its measures are asked for."""
     return Sources(
         root=root,
-        content_of=BlobStore(root / ROADMAP / "blobs", Disk()).get,
+        content_of=RefusedStore(root / ROADMAP / "blobs", Disk()).get,
         rules=_readable_rules(root / ROADMAP),
         recorded=lambda last: recorded_in(log, last),
         measured=lambda until: _measured(trail(), until),
@@ -46,20 +44,6 @@ def stream_machine(trail: Trail, stream: str, config_dir: Path) -> TimeMachine:
         prove=prove_stream(trail, stream, config_dir),
     )
     return TimeMachine(StreamPast(trail, stream), sources)
-
-
-def overview(machines: Iterable[TimeMachine], trail: Trail) -> Overview:
-    """Everything that has a past: the log, as `machines` opens it, and the streams of the trail."""
-    pasts: list[PastSummary] = []
-    runs: tuple[RunSummary, ...] = ()
-    for machine in machines:
-        pasts.append(past_summary(machine.past))
-        runs += runs_of(machine.past)
-        machine.close()
-    for name in trail.store.names():
-        with contextlib.suppress(EsaaError):  # a damaged stream is no reason to show none
-            pasts.append(past_summary(StreamPast(trail, name)))
-    return Overview(past="", at=0, cli="esaa pasts", pasts=tuple(pasts), runs=runs)
 
 
 def _readable_rules(roadmap: Path) -> Governance | None:

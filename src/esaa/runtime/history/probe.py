@@ -40,8 +40,9 @@ class Probe:
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Raises `UsageError` for a command that is not there."""
-        if not arguments or (os.sep not in arguments[0] and shutil.which(arguments[0]) is None):
-            raise UsageError("COMMAND_NOT_FOUND", f"There is no command {arguments[:1]}.", "Name one that is in PATH.")
+        name = next(iter(arguments), "")
+        if not name or (os.sep not in name and shutil.which(name) is None):
+            raise UsageError("COMMAND_NOT_FOUND", f"There is no command {name!r}.", "Name one that is in PATH.")
         self._past = past
         self._sources = sources
         self._arguments = list(arguments)

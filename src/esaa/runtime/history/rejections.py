@@ -117,9 +117,9 @@ def _output(fact: dict[str, Any], sources: Sources) -> tuple[Any, int | None, st
     except StoreError as error:
         return None, None, error.message
     if kept is None:
-        return None, None, "the kept output was deleted" if is_told else "the output was not kept"
+        return None, None, "the output is not kept any more" if is_told else "the output was not kept"
     if len(kept) > SHOWN_BYTES_MAX:
-        return None, len(kept), f"it has {len(kept)} bytes and lies in .roadmap/blobs/{digest[:2]}/{digest}"
+        return None, len(kept), f"it has {len(kept)} bytes; .roadmap/blobs has it as {digest}"
     note = "secrets were taken out of it" if digest != sent else ""
     try:
         return loads_strict(kept), len(kept), note

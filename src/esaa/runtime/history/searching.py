@@ -17,11 +17,13 @@ from esaa.runtime.history.commands import command
 from esaa.runtime.history.views import BisectView, DivergenceView
 
 
-def bisect_where(past: Past, where: str, good: int, bad: int) -> BisectView:
-    """The first event after which a predicate over the state does not hold. Raises `UsageError`."""
+def bisect_where(past: Past, where: str, good: int, bad: int, *, look: Callable[[], None] = lambda: None) -> BisectView:
+    """The first event after which a predicate over the state does not hold. Raises `UsageError`, and what `look` raises
+    before a moment is tried."""
     predicate = Predicate(where)
 
     def verdict(seq: int) -> Verdict:
+        look()
         return "good" if predicate.holds_at(past, seq) else "bad"
 
     said = command(past, "bisect", f"{good}..{bad}", "--where", where)

@@ -40,7 +40,8 @@ _FILES_MAX = 500
 def state_view(past: Past, seq: int, *, pointer: str = "", after: str | None = None, count: int = 200) -> StateView:
     """A value of the state, or a page of its members. Raises `UsageError`, `NotFound`."""
     names = parse_pointer(pointer)
-    said = command(past, "state", *([pointer] if pointer else []), "--at", seq)
+    # Without a pointer `esaa state --issue` prints the state of a stream alone.
+    said = command(past, "state", *([pointer] if pointer or past.kind == "trail" else []), "--at", seq)
     if past.kind == "log" and not names:
         return _root(past, seq, said)
     if past.kind == "log" and len(names) == 1 and names[0] in PARTED_MEMBERS:

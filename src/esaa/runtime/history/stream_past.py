@@ -18,7 +18,7 @@ from esaa.errors import NotFound
 from esaa.history.entries import Entry, EntryFilter, EntryPage, Kind
 from esaa.history.indexed import Facets
 from esaa.history.pointers import parse_pointer, pointer_of
-from esaa.runtime.history.stream_scan import CURSORS, StreamScan, entry_of
+from esaa.runtime.history.stream_scan import CURSORS, MEMBERS, StreamScan, entry_of
 from esaa.runtime.trail.moments import sequence_of
 from esaa.runtime.trail.states import TrailStates, check_stream
 from esaa.runtime.trail.trail import Trail
@@ -98,7 +98,7 @@ class StreamPast:
     def part(self, seq: int, pointer: str) -> Any:
         """A member of the state, or a value of a member that is an object."""
         names = parse_pointer(pointer)
-        if not names or names[0] in CURSORS or names[0] not in OrchestrationState.__struct_fields__:
+        if not names or names[0] not in MEMBERS:
             return UNSET
         value = getattr(self._state(seq), names[0])
         if isinstance(value, dict):
@@ -111,7 +111,7 @@ class StreamPast:
 
     def parts(self, seq: int, member: str) -> Iterator[tuple[str, Any]]:
         """The values of a member that is an object."""
-        value = getattr(self._state(seq), member, None) if member not in CURSORS else None
+        value = getattr(self._state(seq), member) if member in MEMBERS else None
         if isinstance(value, dict):
             for name, one in value.items():
                 yield name, msgspec.json.decode(msgspec.json.encode(one))

@@ -23,7 +23,8 @@ from esaa.trail.state import OrchestrationState, copy_state
 
 CURSORS = frozenset({"last_sequence", "last_event_at"})
 """Fields of the state that say where one is; they change with every event, and are no part of a document."""
-_MEMBERS = tuple(name for name in OrchestrationState.__struct_fields__ if name not in CURSORS)
+MEMBERS = tuple(name for name in OrchestrationState.__struct_fields__ if name not in CURSORS)
+"""The members of a document: all other fields."""
 _KEPT_MAX = 256
 _KEPT_EVERY = 64
 
@@ -116,7 +117,7 @@ class StreamScan:
     def _differing(self) -> Iterator[str]:
         """The parts that differ from those before; the values are immutable, so the comparison is mostly `is`."""
         previous, current = self._previous, self._state
-        for name in _MEMBERS:
+        for name in MEMBERS:
             before, after = getattr(previous, name), getattr(current, name)
             if before is after or before == after:
                 continue

@@ -265,7 +265,8 @@ class RailSpan(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a past, both ends included, and how well it is proved.
 
     `verified`: covered by a checkpoint that is kept elsewhere. `unanchored`: sound, but covered by none; `is_signed`
-    where a checkpoint beside the log covers it. `broken`: damaged, or behind the damage.
+    where a checkpoint beside the log covers it, not `is_checked` where it came after the check. `broken`: damaged, or
+    behind the damage.
     """
 
     from_: int = msgspec.field(name="from")
@@ -273,6 +274,7 @@ class RailSpan(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["verified", "unanchored", "broken"]
     text: str
     is_signed: bool = False
+    is_checked: bool = True
 
 
 class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,13 +289,14 @@ class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
 class ProofView(Answer, frozen=True, kw_only=True):
     """How far a past is proved, and the hashes at a moment: of its line, and of the Merkle tree up to it.
 
-    `root_at` is None where it was not worth computing.
+    `root_at` is None where it was not worth computing; `checked_at` is when the past was verified as the rail says.
     """
 
     rail: tuple[RailSpan, ...]
     hash_at: str | None
     root_at: str | None
     checkpoints: tuple[CheckpointView, ...]
+    checked_at: str | None = None
 
 
 class BisectView(Answer, frozen=True, kw_only=True):
