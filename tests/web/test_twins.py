@@ -116,6 +116,35 @@ def test_what_the_address_pins_to_the_head_is_kept(tmp_path: Path) -> None:
         assert "immutable" not in web.get(f"/log.json?head={head}").headers["cache-control"]
 
 
+def test_what_does_not_lie_in_the_log_is_never_kept(tmp_path: Path) -> None:
+    alone = {one.screen for one in QUESTIONS if one.is_of_log_alone}
+    assert alone == {"events", "state", "board", "diff", "graph", "lanes", "bisect"}, (
+        "web/src/lib/kept.ts names them too"
+    )
+    with client(tmp_path) as web:
+        head = web.get("/log.json").json()["head_hash"]
+        for address in ("/log/notes.json", "/notes.json", "/approvals.json", "/server.json", "/index.json"):
+            assert web.get(f"{address}?head={head}").headers["cache-control"] == "no-store"
+
+
+def test_what_is_kept_is_for_who_asked(tmp_path: Path) -> None:
+    with client(tmp_path) as web:
+        head = web.get("/log.json").json()["head_hash"]
+        kept = web.get(f"/log/events.json?head={head}").headers
+    assert "private" in kept["cache-control"]
+    assert {"cookie", "authorization"} <= {one.strip().lower() for one in kept["vary"].split(",")}
+
+
+def test_a_log_that_goes_on_or_becomes_another_is_not_kept_under_the_old_head(tmp_path: Path) -> None:
+    past = claims()
+    with client(tmp_path, past) as web:
+        head = web.get("/log.json").json()["head_hash"]
+        past.append(entry(7), {})
+        answer = web.get(f"/log/events.json?head={head}")
+    assert answer.json()["total"] == 7
+    assert "immutable" not in answer.headers["cache-control"]
+
+
 def test_large_answers_are_sent_small(tmp_path: Path) -> None:
     with client(tmp_path) as web:
         assert web.get("/log/events.json").headers["content-encoding"] == "gzip"

@@ -65,6 +65,8 @@ async def answer_to(request: Request, machines: Machines, past: str, question: Q
             return Response(status_code=_GONE)
     is_kept = is_of_head and bool(found.head_hash) and request.query_params.get(HEAD_PARAMETER) == found.head_hash
     headers = {"etag": f'W/"{found.tag}"', "cache-control": _KEPT if is_kept else _ASKED_AGAIN}
+    # Another token is another server, perhaps of another version: what a browser kept of the one is not for the other.
+    headers["vary"] = "Cookie, Authorization"
     if found.body is None or found.tag in known:
         return Response(status_code=304, headers=headers)
     return Response(found.body, media_type="application/json", headers=headers)

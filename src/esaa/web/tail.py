@@ -74,7 +74,7 @@ class Tail:
     async def _listen(self, past: str, place: _Place) -> AsyncIterator[bytes]:
         self._listeners += 1
         try:
-            yield _message("ready", {"head": place.seq}, place.seq, retry_ms=2000)
+            yield _message("ready", _said(place), place.seq, retry_ms=2000)
             seen: Hashable = None
             fault_told = ""
             alive = time.monotonic()
@@ -94,7 +94,7 @@ class Tail:
                         is_mended = bool(fault_told) and news.damage is None
                         fault_told = "" if news.damage is None else str(news.damage)
                         if is_mended:
-                            yield _message("ready", {"head": place.seq}, place.seq)
+                            yield _message("ready", _said(place), place.seq)
                         if news.is_reset:
                             yield _message("reset", {"head": place.seq}, place.seq)
                         for entry in news.entries:
@@ -109,6 +109,11 @@ class Tail:
                 await asyncio.sleep(_LOOK_S)
         finally:
             self._listeners -= 1
+
+
+def _said(place: _Place) -> dict[str, object]:
+    """A listener that comes back knows by the hash whether it is the log that it listened to."""
+    return {"head": place.seq, "hash": place.leaf_hash}
 
 
 def _place(machine: TimeMachine, seq: int) -> _Place:

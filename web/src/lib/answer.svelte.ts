@@ -1,22 +1,26 @@
 /** An answer that follows its question: asked anew when the question changes, the old one shown until the new is there. */
 
 import { untrack } from "svelte";
-import { ask, Failure } from "./source.ts";
+import { Kept } from "./kept.ts";
+import { ask, Failure, isInlined } from "./source.ts";
 
 const KEPT_MAX = 48;
 const RUSH_MS = 60;
-const kept = new Map<string, unknown>();
-
-function keep(address: string, value: unknown): void {
-  kept.delete(address);
-  kept.set(address, value);
-  // Insertion order is age: the first key is the one unused for longest.
-  if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value as string);
-}
+const kept = new Kept(KEPT_MAX);
 
 /** Forgets all answers: the log was replaced, or something was changed. */
 export function forget(): void {
   kept.clear();
+}
+
+/** Tells of the head of the log, so that what is asked under it need never be asked again; null where it is in doubt. */
+export function headIs(past: string, hash: string | null): void {
+  kept.headIs(past, hash);
+}
+
+/** An answer that is here already, or undefined. */
+export function here<T>(address: string): T | undefined {
+  return kept.get(address) as T | undefined;
 }
 
 let underWay = 0;
@@ -30,11 +34,13 @@ export function isAsking(): boolean {
 export async function askKept<T>(address: string, signal?: AbortSignal): Promise<T> {
   if (kept.has(address)) {
     const value = kept.get(address) as T;
-    keep(address, value);
+    kept.put(address, value);
     return value;
   }
-  const value = await ask<T>(address, signal);
-  keep(address, value);
+  const era = kept.era;
+  const value = await ask<T>(isInlined ? address : kept.pinned(address), signal);
+  // It may speak of the log that lay there before.
+  if (era === kept.era) kept.put(address, value);
   return value;
 }
 
@@ -55,14 +61,16 @@ export class Asked<T> {
       void this.#again;
       const abort = new AbortController();
       if (address === null) {
+        this.isLoading = false;
         this.value = null;
         this.failure = null;
         this.address = "";
         return;
       }
-      // A dragged slider asks faster than anyone can answer: the first question goes at once, of a rush only the last.
+      // A dragged slider may ask faster than anyone can answer: while an answer is awaited, only the last question of a
+      // rush is asked. Where answers are as quick as the hand, none has to wait.
       const now = performance.now();
-      const isRush = now - this.#asked < RUSH_MS && !kept.has(address);
+      const isRush = untrack(() => this.isLoading) && now - this.#asked < RUSH_MS && !kept.has(address);
       this.#asked = now;
       const timer = isRush ? setTimeout(() => void this.#load(address, abort), RUSH_MS) : undefined;
       if (!isRush) untrack(() => void this.#load(address, abort));
@@ -75,7 +83,7 @@ export class Asked<T> {
 
   /** Asks the same question again. */
   again(): void {
-    kept.delete(this.address);
+    kept.drop(this.address);
     this.#again++;
   }
 

@@ -15,8 +15,12 @@ export function changesOf(before: Json | undefined, after: Json | undefined, poi
     return names.flatMap((name) => changesOf(valueOf(before, name), valueOf(after, name), below(pointer, name)));
   }
   if (Array.isArray(before) && Array.isArray(after)) {
-    const length = Math.max(before.length, after.length);
-    return Array.from({ length }, (_, index) => changesOf(before[index], after[index], below(pointer, index))).flat();
+    const at = (index: number): Change[] => changesOf(before[index], after[index], below(pointer, index));
+    const kept = Math.min(before.length, after.length);
+    const longer = Array.from({ length: Math.abs(before.length - after.length) }, (_, index) => kept + index);
+    // What a list loses is told from its end, so that the changes can be done one after the other.
+    if (before.length > after.length) longer.reverse();
+    return [...Array.from({ length: kept }, (_, index) => index), ...longer].flatMap(at);
   }
   return [{ op: "replace", pointer, before, after }];
 }

@@ -25,8 +25,9 @@ export function moment(ts: string | null): string {
 export function duration(seconds: number): string {
   if (seconds < 0) return `−${duration(-seconds)}`;
   if (seconds === 0) return "0 s";
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds < 10 ? Number(seconds.toFixed(1)) : Math.round(seconds)} s`;
+  // A value that is rounded up to the next unit is written in that unit.
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 59.5) return `${seconds < 9.95 ? Number(seconds.toFixed(1)) : Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
@@ -38,14 +39,14 @@ export function duration(seconds: number): string {
 export function bytes(value: number | null): string {
   if (value === null) return "–";
   if (value < 1000) return `${value} B`;
-  if (value < 1_000_000) return `${(value / 1000).toFixed(1)} kB`;
+  if (value < 999_950) return `${(value / 1000).toFixed(1)} kB`;
   return `${(value / 1_000_000).toFixed(1)} MB`;
 }
 
 /** 1,820,000 -> 1.8 M. */
 export function short(value: number): string {
   if (value < 10_000) return count(value);
-  if (value < 1_000_000) return `${(value / 1000).toFixed(value < 100_000 ? 1 : 0)} k`;
+  if (value < 999_500) return `${(value / 1000).toFixed(value < 99_950 ? 1 : 0)} k`;
   return `${(value / 1_000_000).toFixed(1)} M`;
 }
 

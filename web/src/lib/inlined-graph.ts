@@ -38,14 +38,15 @@ export function graphOf(entries: Entry[], focus: Entry, depth: number, most: num
     const cause = byId.get(node.causation_id ?? "");
     return cause !== undefined && depths.has(cause.seq) ? [{ from: cause.seq, to: node.seq, seconds: (Date.parse(node.ts) - Date.parse(cause.ts)) / 1000 }] : [];
   });
-  return { nodes, edges, critical: slowest(nodes, byId, depths), is_cut: isCut, cli: `esaa graph ${focus.seq} --depth ${depth}` };
+  return { nodes, edges, critical: slowest([focus, ...nodes.filter((node) => node.depth > 0)], byId, depths), is_cut: isCut, cli: `esaa graph ${focus.seq} --depth ${depth}` };
 }
 
-/** The chain that took longest: from the node whose chain of causes began earliest before it. */
-function slowest(nodes: Entry[], byId: Map<string, Entry>, depths: Map<number, number>): number[] {
+/** Of the chains that end in one of these events the one that took longest; of equals, the one that ends last. */
+function slowest(ends: Entry[], byId: Map<string, Entry>, depths: Map<number, number>): number[] {
   let best: number[] = [];
   let longest = -1;
-  for (const node of nodes) {
+  let last = 0;
+  for (const node of ends) {
     const chain = [node.seq];
     let first = node;
     for (let cause = byId.get(node.causation_id ?? ""); cause !== undefined && depths.has(cause.seq) && !chain.includes(cause.seq); cause = byId.get(cause.causation_id ?? "")) {
@@ -53,10 +54,11 @@ function slowest(nodes: Entry[], byId: Map<string, Entry>, depths: Map<number, n
       first = cause;
     }
     const took = Date.parse(node.ts) - Date.parse(first.ts);
-    if (took > longest || (took === longest && chain.length > best.length)) {
+    if (took > longest || (took === longest && node.seq > last)) {
       longest = took;
+      last = node.seq;
       best = chain.reverse();
     }
   }
-  return best.length > 1 ? best : [];
+  return best;
 }

@@ -5,6 +5,7 @@ import { changesOf } from "./changes.ts";
 import { graphOf } from "./inlined-graph.ts";
 import { lanesOf } from "./inlined-lanes.ts";
 import { patchOf } from "./inlined-patch.ts";
+import { isOnOneWay, namesOf, pointerOf } from "./pointers.ts";
 
 type Version = [number, Json] | [number];
 type Object_ = { [name: string]: Json };
@@ -32,14 +33,6 @@ export class NotInFile extends Error {
   }
 }
 
-export function namesOf(pointer: string): string[] {
-  return pointer === "" ? [] : pointer.slice(1).split("/").map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
-}
-
-export function pointerOf(names: string[]): string {
-  return names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-}
-
 function versionAt(versions: Version[], at: number): Json | undefined {
   let found: Json | undefined;
   for (const version of versions) {
@@ -47,6 +40,19 @@ function versionAt(versions: Version[], at: number): Json | undefined {
     found = version.length === 2 ? version[1] : undefined;
   }
   return found;
+}
+
+const PREVIEW_CHARS = 80;
+const WHOLE_MAX = 100;
+const SMALL_BYTES = 32 * 1024;
+/** What every state of a governed log has, be it empty. */
+const MEMBERS = ["tasks", "issues", "lessons", "work", "files"];
+const cut = (text: string): string => ([...text].length <= PREVIEW_CHARS ? text : `${[...text].slice(0, PREVIEW_CHARS - 1).join("")}…`);
+
+/** The task that an issue is about: the one that it wants fixed, else the one that it was reported from. */
+function aboutOf(issue: Object_): Json {
+  const links = isObject(issue["links"]) ? issue["links"] : {};
+  return links["fixes_task_id"] || links["reported_by_task_id"] || null;
 }
 
 const isObject = (value: unknown): value is Object_ => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -147,7 +153,12 @@ export class FilePast {
     if (kept !== undefined) return kept;
     // Without a prototype: a log may name a task `__proto__`.
     const made = Object.create(null) as Object_;
-    for (const [pointer, versions] of Object.entries(this.#data.parts)) {
+    const isLog = this.#data.meta.kind === "log";
+    const parts = Object.entries(this.#data.parts).map(([pointer, versions]) => ({ pointer, versions, isSingle: pointer.lastIndexOf("/") === 0 }));
+    // The run and its verification come first, as the server says them.
+    if (isLog) parts.sort((one, other) => Number(other.isSingle) - Number(one.isSingle));
+    for (const { pointer, versions, isSingle } of parts) {
+      if (isLog && !isSingle) for (const name of MEMBERS) made[name] ??= Object.create(null) as Object_;
       const value = versionAt(versions, at);
       if (value === undefined) continue;
       const names = namesOf(pointer);
@@ -159,6 +170,7 @@ export class FilePast {
       }
       place[last] = value;
     }
+    if (isLog) for (const name of MEMBERS) made[name] ??= Object.create(null) as Object_;
     this.#documents.set(at, made);
     if (this.#documents.size > 8) this.#documents.delete(this.#documents.keys().next().value as number);
     return made;
@@ -217,17 +229,25 @@ export class FilePast {
     const value = this.#valueAt(this.document(at), namesOf(pointer));
     if (value === undefined) throw new NotInFile(`There is nothing at ${pointer} after #${at}.`);
     const all: [string, Json][] = Array.isArray(value) ? value.map((one, index) => [String(index), one]) : isObject(value) ? Object.entries(value) : [];
+    const isLog = this.#data.meta.kind === "log";
+    const most = isLog && MEMBERS.includes(pointer.slice(1)) ? (after === null ? Math.min(count, WHOLE_MAX) : -1) : Math.max(count, WHOLE_MAX);
+    const isWhole = all.length <= most && new TextEncoder().encode(JSON.stringify(value)).length <= SMALL_BYTES;
     const start = after === null ? 0 : all.findIndex(([name]) => name === after) + 1;
     const children = all.slice(start, start + count).map(([name, one]): StateChild => {
-      const text = JSON.stringify(one);
-      return { name, kind: kindOf(one), size: Array.isArray(one) ? one.length : isObject(one) ? Object.keys(one).length : 0, preview: text.slice(0, 160) };
+      const size = Array.isArray(one) ? one.length : isObject(one) ? Object.keys(one).length : 0;
+      // Of the state itself the children hold parts: their names say more than the beginning of the first.
+      const isMember = pointer === "" && isLog && MEMBERS.includes(name);
+      const names = isMember ? Object.keys(one as Object_) : [];
+      return { name, kind: kindOf(one), size, preview: cut(isMember ? names.slice(0, 5).join(", ") + (names.length > 5 ? ", ..." : "") : JSON.stringify(one)) };
     });
-    return { pointer, kind: kindOf(value), value: JSON.stringify(value).length < 20_000 ? value : null, children, total: all.length, cli: `esaa state ${pointer} --at ${at}`.replace("  ", " ") };
+    return { pointer, kind: kindOf(value), value: isWhole ? value : null, children, total: all.length, cli: `esaa state ${pointer} --at ${at}`.replace("  ", " ") };
   }
 
   #cards(at: number, since: number | null): Card[] {
     const now = this.document(at);
-    const then = since === null ? null : this.document(since);
+    // As the server: a task has changed with what is worked on it; looking back from before, nothing has.
+    const then = since === null || since >= at ? null : this.document(since);
+    const differs = (member: string, id: string): boolean => then !== null && JSON.stringify(this.#valueAt(then, [member, id])) !== JSON.stringify(this.#valueAt(now, [member, id]));
     const issues = Object.values((now["issues"] ?? {}) as Object_).filter(isObject);
     return Object.entries((now["tasks"] ?? {}) as Object_).map(([id, value]): Card => {
       const task = isObject(value) ? value : {};
@@ -241,9 +261,9 @@ export class FilePast {
         status: text("status"),
         owner: text("assigned_to") || null,
         attempts,
-        open_issues: issues.filter((issue) => issue["status"] === "open" && isObject(issue["affected"]) && issue["affected"]["task_id"] === id).length,
+        open_issues: issues.filter((issue) => issue["status"] === "open" && aboutOf(issue) === id).length,
         is_hotfix: task["is_hotfix"] === true,
-        changed: then !== null && JSON.stringify(this.#valueAt(then, ["tasks", id])) !== JSON.stringify(value),
+        changed: differs("tasks", id) || differs("work", id),
       };
     });
   }
@@ -272,8 +292,8 @@ export class FilePast {
       if (version[0] > at || !isObject(value) || entry === undefined) return [];
       return [{ seq: version[0], ts: entry.ts, actor: entry.actor, name: entry.name, status: String(value["status"] ?? ""), owner: value["assigned_to"] ?? null, summary: entry.summary }];
     });
-    const issues = Object.values((now["issues"] ?? {}) as Object_).filter((issue) => isObject(issue) && isObject(issue["affected"]) && issue["affected"]["task_id"] === id);
-    return { task, work: this.#valueAt(now, ["work", id]) ?? null, issues, versions, files: this.#fileRows(at, null).filter((file) => file.task_id === id), cli: `esaa status ${id} --at ${at}` };
+    const issues = Object.values((now["issues"] ?? {}) as Object_).filter((issue) => isObject(issue) && isObject(issue["links"]) && Object.values(issue["links"]).includes(id));
+    return { task, work: this.#valueAt(now, ["work", id]) ?? {}, issues, versions, files: this.#fileRows(at, null).filter((file) => file.task_id === id), cli: `esaa status ${id} --at ${at}` };
   }
 
   #changes(since: number, at: number, names: string[]): Change[] {
@@ -283,13 +303,18 @@ export class FilePast {
   }
 
   #diff(since: number, at: number, pointer: string, offset: number, count: number): object {
-    const all = this.#changes(since, at, namesOf(pointer));
+    // As the server: pages and counts are of the parts that events touched, and each part brings all of its changes.
+    const [first, last] = [Math.min(since, at), Math.max(since, at)];
+    const touched = Object.entries(this.#data.parts)
+      .filter(([part, versions]) => isOnOneWay(part, pointer) && versions.some(([seq]) => seq > first && seq <= last))
+      .map(([part]) => part);
     const counts: Record<string, number> = {};
-    for (const change of all) {
-      const member = namesOf(change.pointer)[0] ?? "";
+    for (const part of touched) {
+      const member = namesOf(part)[0] ?? "";
       counts[member] = (counts[member] ?? 0) + 1;
     }
-    return { a: since, b: at, pointer, total: all.length, offset, counts, changes: all.slice(offset, offset + count), cli: `esaa diff ${since}..${at}${pointer ? ` --path ${pointer}` : ""}` };
+    const changes = touched.slice(offset, offset + count).flatMap((part) => this.#changes(since, at, namesOf(part.length > pointer.length ? part : pointer)));
+    return { a: since, b: at, pointer, total: touched.length, offset, counts, changes, cli: `esaa diff ${since}..${at}${pointer ? ` --path ${pointer}` : ""}` };
   }
 
   #blame(at: number, pointer: string): object {
@@ -298,7 +323,7 @@ export class FilePast {
     // Only events that changed the part in which the value lies, or parts below it, can have changed it.
     const seqs = new Set<number>();
     for (const [part, versions] of Object.entries(this.#data.parts)) {
-      if (!part.startsWith(`${pointer}/`) && part !== pointer && !pointer.startsWith(`${part}/`)) continue;
+      if (!isOnOneWay(part, pointer)) continue;
       for (const [seq] of versions) if (seq <= at && seq >= this.#first) seqs.add(seq);
     }
     const history = [...seqs]
@@ -317,7 +342,7 @@ export class FilePast {
       cause.push(entry);
       id = entry.causation_id;
     }
-    return { pointer, value: value ?? null, history, cause, output: null, rules: [], cli: `esaa blame ${pointer} --at ${at}` };
+    return { pointer, value: value ?? null, history, cause, is_cut: false, output: null, rules: [], cli: `esaa blame ${pointer} --at ${at}` };
   }
 
   #fileRows(at: number, since: number | null): FileRow[] {
@@ -327,7 +352,8 @@ export class FilePast {
       const file = files[path];
       return isObject(file) && typeof file["sha256"] === "string" ? file["sha256"] : null;
     };
-    return [...new Set([...Object.keys(now), ...Object.keys(then)])].sort().map((path): FileRow => {
+    // What is gone stands at the end.
+    return [...new Set([...Object.keys(now), ...Object.keys(then)])].map((path): FileRow => {
       const file = now[path];
       const sha256 = digest(now, path);
       const text = sha256 === null ? undefined : this.#data.contents[sha256];

@@ -1,13 +1,18 @@
 /** The one cursor. Every view shows the past as of `at`, and what changed since `since`. */
 
-import type { EventView, Meta } from "./answers.ts";
-import { forget, isAsking } from "./answer.svelte.ts";
+import type { Entry, EventView, Meta } from "./answers.ts";
+import { forget, headIs, isAsking } from "./answer.svelte.ts";
 import { route } from "./route.svelte.ts";
 import { addressOfQuestion, ask, Failure, isInlined } from "./source.ts";
 
 const NUMBER = /^#?(\d{1,15})$/;
 const HEAD_EVERY_MS = 250;
 const META_EVERY_MS = 2000;
+
+/** `HEAD` is a moment that moves with the log; `HEAD~3` is one that was meant once. */
+function isHead(ref: string): boolean {
+  return ref === "" || ref === "HEAD";
+}
 
 class Moment {
   meta: Meta | null = $state.raw(null);
@@ -26,10 +31,12 @@ class Moment {
   #events: EventSource | null = null;
   #headTimer: ReturnType<typeof setTimeout> | undefined;
   #headNext = 0;
+  /** The hash of the event `#headNext`, and of the one that `head` names. */
+  #hashNext: string | null = null;
   #metaTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Without `at` in the address the cursor follows the head. */
-  isLive = $derived(route.get("at") === "");
+  /** Without `at` in the address, or with `at=HEAD`, the cursor follows the head. */
+  isLive = $derived(isHead(route.get("at")));
   /** The seq that all views show; null until it is known. */
   at: number | null = $derived.by(() => this.#seq(route.get("at"), this.head));
   /** The seq of the moment that we compare with; null where there is none. */
@@ -38,6 +45,7 @@ class Moment {
   #seq(ref: string, fallback: number | null): number | null {
     if (this.meta === null) return null;
     if (ref === "") return fallback;
+    if (isHead(ref)) return this.head;
     const found = NUMBER.exec(ref);
     return found ? Math.min(Number(found[1]), this.head) : null;
   }
@@ -47,6 +55,7 @@ class Moment {
     if (past === this.#past) return;
     this.close();
     this.#past = past;
+    headIs(past ?? "", null);
     this.meta = null;
     this.failure = null;
     if (past !== null) await this.#load(past);
@@ -67,6 +76,8 @@ class Moment {
       this.failure = null;
       this.head = meta.head;
       this.#headNext = meta.head;
+      this.#hashNext = meta.head_hash;
+      this.#pin();
       this.meta = meta;
       this.#follow(past);
     } catch (error) {
@@ -97,27 +108,35 @@ class Moment {
 
   #follow(past: string): void {
     if (isInlined || this.#events !== null || document.visibilityState === "hidden") return;
-    const events = new EventSource(addressOfQuestion(`/${encodeURIComponent(past)}/tail`, { since: this.head }));
+    const events = new EventSource(addressOfQuestion(`/${encodeURIComponent(past)}/tail`, { since: this.#headNext }));
     this.#events = events;
-    const onEntry = (event: MessageEvent<string>): void => this.#grow(Number(event.lastEventId));
-    events.addEventListener("entry", onEntry as EventListener);
-    events.onmessage = onEntry;
+    // What was heard before one looked away is not told again.
+    if (this.#headNext > this.head) this.#headTimer ??= setTimeout(() => this.#advance(), HEAD_EVERY_MS);
+    events.addEventListener("entry", (event: MessageEvent<string>) => this.#grow(JSON.parse(event.data) as Entry));
     events.onopen = () => (this.isConnected = true);
-    events.onerror = () => (this.isConnected = false);
-    events.addEventListener("reset", () => {
-      forget();
-      this.wasReplaced = true;
-      void this.refresh();
-    });
+    events.onerror = () => {
+      this.isConnected = false;
+      // Refused, and not merely cut off: the moment that was named may not be there any more.
+      if (events.readyState === EventSource.CLOSED) void this.#lookAgain(past);
+    };
+    events.addEventListener("reset", () => this.#replaced());
     events.addEventListener("problem", (event: MessageEvent<string>) => {
       const told = JSON.parse(event.data) as { code: string; message: string; hint: string };
       if (this.problem?.message === told.message) return;
       this.problem = told;
       forget();
+      this.#pin();
       void this.#reread();
     });
-    // Said at the beginning, and again when what was wrong is mended.
-    events.addEventListener("ready", () => {
+    // Said at the beginning of each connection, and again when what was wrong is mended.
+    events.addEventListener("ready", (event: MessageEvent<string>) => {
+      const there = JSON.parse(event.data) as { head: number; hash: string };
+      // While nobody listened another log may have been put there: its event has the number, but not the hash.
+      const isOther = there.head < this.#headNext || (there.head === this.#headNext && there.hash !== (this.#hashNext ?? ""));
+      if (isOther && this.problem === null) {
+        this.#replaced();
+        return;
+      }
       if (this.problem === null) return;
       this.problem = null;
       forget();
@@ -125,9 +144,33 @@ class Moment {
     });
   }
 
-  #grow(seq: number): void {
+  async #lookAgain(past: string): Promise<void> {
+    try {
+      const meta = await ask<Meta>(`/${encodeURIComponent(past)}.json`);
+      if (this.#past === past && meta.head < this.#headNext) this.#replaced();
+    } catch {
+      // The next question says what is wrong.
+    }
+  }
+
+  #replaced(): void {
+    headIs(this.#past ?? "", null);
+    forget();
+    this.wasReplaced = true;
+    void this.refresh();
+  }
+
+  /** Answers are kept under the head that is shown, as long as nothing is wrong with the log. */
+  #pin(): void {
+    headIs(this.#past ?? "", this.problem === null && this.head === this.#headNext ? this.#hashNext : null);
+  }
+
+  #grow(entry: Entry): void {
     // A busy run writes many events a second; each new head asks every view anew.
-    this.#headNext = Math.max(this.#headNext, seq);
+    if (entry.seq > this.#headNext) {
+      this.#headNext = entry.seq;
+      this.#hashNext = entry.leaf_hash;
+    }
     this.#headTimer ??= setTimeout(() => this.#advance(), HEAD_EVERY_MS);
   }
 
@@ -139,6 +182,7 @@ class Moment {
     }
     this.#headTimer = undefined;
     if (this.#headNext > this.head) this.head = this.#headNext;
+    this.#pin();
     this.#metaTimer ??= setTimeout(() => void this.#reread(), META_EVERY_MS);
   }
 
@@ -158,7 +202,9 @@ class Moment {
   /** The address of a question about this moment. */
   question(screen: string, params: Record<string, string | number | null> = {}): string | null {
     if (this.meta === null || this.at === null) return null;
-    return addressOfQuestion(`/${encodeURIComponent(this.meta.past)}/${screen}.json`, { at: this.at, ...params });
+    const address = addressOfQuestion(`/${encodeURIComponent(this.meta.past)}/${screen}.json`, { at: this.at, ...params });
+    // What an event led to may still come.
+    return screen === "graph" ? `${address}#${this.head}` : address;
   }
 
   /** Moves the cursor. Going to the head by hand pins it there; `live` follows the head. */
@@ -190,7 +236,7 @@ class Moment {
   async settle(): Promise<void> {
     for (const name of ["at", "since"] as const) {
       const ref = route.get(name);
-      if (ref === "" || NUMBER.test(ref)) continue;
+      if (isHead(ref) || NUMBER.test(ref)) continue;
       try {
         const seq = await this.resolve(ref);
         if (route.get(name) === ref) route.set({ [name]: seq });

@@ -43,9 +43,12 @@ function decoded(name: string): string {
   }
 }
 
+const REST_MS = 100;
+
 class Route {
   place: Place = $state.raw(parsePlace(addressNow()));
   #pending: ReturnType<typeof setTimeout> | undefined;
+  #waiting: string | null = null;
 
   get past(): string | null {
     return this.place.past;
@@ -97,15 +100,24 @@ class Route {
     this.place = place;
     clearTimeout(this.#pending);
     if (push) {
+      // What was set a moment ago belongs to the step that one leaves: `back` leads there.
+      this.#rest();
       history.pushState(null, "", url);
     } else {
       // Browsers refuse more than some 200 changes of the address in a while: a dragged slider waits for its rest.
-      this.#pending = setTimeout(() => history.replaceState(null, "", url), 60);
+      this.#waiting = url;
+      this.#pending = setTimeout(() => this.#rest(), REST_MS);
     }
+  }
+
+  #rest(): void {
+    if (this.#waiting !== null) history.replaceState(null, "", this.#waiting);
+    this.#waiting = null;
   }
 
   read(): void {
     clearTimeout(this.#pending);
+    this.#waiting = null;
     this.place = parsePlace(addressNow());
   }
 }
