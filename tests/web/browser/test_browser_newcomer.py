@@ -144,6 +144,17 @@ def test_a_damaged_log_is_told_on_the_first_page_and_on_the_proof(browser: Brows
         person.leave()
 
 
+def test_what_was_refused_last_stands_first(browser: Browser, own_run: Path) -> None:
+    esaa(own_run, "claim", "T-2000", "--actor", "agent-impl", check=False)
+    with serving(own_run) as served:
+        person = Reader(browser, served)
+        cards = person.open("/log/rejections").get_by_role("listitem")
+        expect(cards).to_have_count(2)
+        expect(cards.first).to_contain_text("T-2000")
+        expect(cards.last).to_contain_text("BOUNDARY_VIOLATION")
+        person.leave()
+
+
 def test_the_overview_grows_while_one_looks(browser: Browser, own_run: Path) -> None:
     with serving(own_run) as served:
         person = Reader(browser, served)
