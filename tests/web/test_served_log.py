@@ -206,6 +206,7 @@ def test_what_is_no_action_or_request_is_said(own_run: Path) -> None:
             answer = web.post(f"/actions/{name}.json", json=body, headers=AUTHORIZED)
             assert (answer.status_code, fault_code(answer)) == (404, "APPROVAL_NOT_FOUND")
         assert web.get("/approvals.json").json() == []
+        assert fault_code(web.get("/approvals/AP-0000000000.json")) == "APPROVAL_NOT_FOUND"
 
 
 def test_the_index_lies_beside_the_log_and_is_kept(own_run: Path) -> None:

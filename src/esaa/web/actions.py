@@ -14,9 +14,10 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esaa.errors import NotFound
 from esaa.open import open_trail, open_workspace
 from esaa.protocol.commands import CreateHotfix, ResolveIssue
-from esaa.runtime.operations.approvals import decide, request_view, requests
+from esaa.runtime.operations.approvals import content_of, decide, find, request_view, requests
 from esaa.runtime.receipts import receipt_view
 from esaa.web.answers import json_answer
 from esaa.web.bodies import read_body
@@ -74,6 +75,23 @@ class Actions:
 
         def look() -> list[dict[str, Any]]:
             return [request_view(one) for one in requests(open_trail(self._root))]
+
+        return json_answer(await run_sync(look))
+
+    async def request(self, request: Request) -> Response:
+        """One request with the answer that it is about, as `esaa approvals --show`: it is seen before it is allowed."""
+        approval_id = str(request.path_params["approval_id"])
+
+        def look() -> dict[str, Any]:
+            found = find(open_trail(self._root), approval_id)
+            content = content_of(open_workspace(self._root), found)
+            if content is None:
+                raise NotFound(
+                    "ANSWER_NOT_FOUND",
+                    f"The answer that {approval_id[:80]} is about is not kept here.",
+                    "It was settled, or it lies on the machine that asked; the digest in the request names it.",
+                )
+            return {**request_view(found), "content": content.decode("utf-8", "replace")}
 
         return json_answer(await run_sync(look))
 

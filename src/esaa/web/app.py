@@ -133,6 +133,7 @@ def make_app(setting: Setting) -> ASGIApp:
             Route("/openapi.json", document),
             Route("/notes.json", notes.all),
             Route("/approvals.json", actions.waiting),
+            Route("/approvals/{approval_id}.json", actions.request),
             Route("/actions/{action}.json", actions.act, methods=["POST"]),
             Route("/assets/{name}", page.asset),
             Route("/{past}.json", meta),

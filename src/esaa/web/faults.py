@@ -1,4 +1,4 @@
-"""What is wrong, as JSON: the same words that the command line would say, with the status that fits."""
+"""What is wrong: the same words that the command line would say, with the status that fits, as JSON or as a page."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from esaa.errors import (
     UsageError,
     WrongExpectedVersion,
 )
+from esaa.web.fault_page import as_read_by
 from esaa.web.machines import IndexBuilding
 
 _STATUS: tuple[tuple[type[EsaaError], int], ...] = (
@@ -75,31 +76,32 @@ def of_error(error: EsaaError) -> Response:
     return answer
 
 
-async def on_esaa_error(_request: Request, error: Exception) -> Response:
+async def on_esaa_error(request: Request, error: Exception) -> Response:
     """For Starlette."""
     assert isinstance(error, EsaaError)
-    return of_error(error)
+    return as_read_by(request.scope, of_error(error))
 
 
-async def on_os_error(_request: Request, error: Exception) -> Response:
+async def on_os_error(request: Request, error: Exception) -> Response:
     """For Starlette: the disk says no."""
     assert isinstance(error, OSError)
     where = f"{error.filename}" if error.filename else "Reading or writing"
     text = f"{where} failed: {error.strerror or error}."
-    return fault(503, "STORAGE_FAILED", text, "Check the path, the disk and the rights.")
+    return as_read_by(request.scope, fault(503, "STORAGE_FAILED", text, "Check the path, the disk and the rights."))
 
 
-async def on_http_exception(_request: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """For Starlette: an address or method that is not there."""
     assert isinstance(error, HTTPException)
     code, message, hint = _WORDS.get(error.status_code, ("HTTP_ERROR", str(error.detail), ""))
     answer = fault(error.status_code, code, message, hint)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
-    return answer
+    return as_read_by(request.scope, answer)
 
 
-async def on_bug(_request: Request, error: Exception) -> Response:
+async def on_bug(request: Request, error: Exception) -> Response:
     """For Starlette, which raises it again after this: the last line of defence."""
     text = f"This is a bug in esaa: {type(error).__name__}: {error}."
-    return fault(500, "BUG", text, "The terminal of `esaa serve` shows where. The log is whole.")
+    answer = fault(500, "BUG", text, "The terminal of `esaa serve` shows where. The log is whole.")
+    return as_read_by(request.scope, answer)

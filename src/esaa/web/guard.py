@@ -17,11 +17,12 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from esaa.web.fault_page import STYLE_HASH, as_read_by
 from esaa.web.faults import fault
 from esaa.web.server import is_loopback_host
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    f"default-src 'none'; script-src 'self'; style-src 'self' {STYLE_HASH}; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
@@ -87,6 +88,8 @@ class Guard:
             await send(message)
 
         answer = self._refusal(scope)
+        if answer is not None and answer.status_code >= 400:
+            answer = as_read_by(scope, answer)
         await (answer or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:

@@ -30,6 +30,13 @@ _NOTE_ID = {
     "description": "Chosen by who makes the note.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
+_APPROVAL_ID = {
+    "name": "approval_id",
+    "in": "path",
+    "required": True,
+    "description": "Names a request of `/approvals.json`.",
+    "schema": {"type": "string", "pattern": "^AP-[0-9a-f]{10}$"},
+}
 _HEAD = {
     "name": "head",
     "in": "query",
@@ -58,6 +65,7 @@ def document() -> dict[str, Any]:
         "/server.json": read("What this server is.", of[ServerView], []),
         "/notes.json": read("All notes and bookmarks.", of[note_routes.NotesView], []),
         "/approvals.json": read("What waits for a person.", {"type": "array", "items": {"type": "object"}}, []),
+        "/approvals/{approval_id}.json": read("What a request is about.", {"type": "object"}, [_APPROVAL_ID]),
         "/{past}/notes.json": read("The notes of a past.", of[note_routes.NotesView], [_PAST]),
         "/{past}/notes/{note_id}.json": _note(of, faults),
         "/{past}/tail": _tail(faults),

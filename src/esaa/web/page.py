@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esaa.web.built_page import HOW, SHELL, BuiltPage
+from esaa.web.fault_page import as_read_by
 from esaa.web.faults import fault
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -23,11 +24,12 @@ class PageRoutes:
     def __init__(self, page: BuiltPage) -> None:
         self._page = page
 
-    async def shell(self, _request: Request) -> Response:
+    async def shell(self, request: Request) -> Response:
         """The page itself, for every screen."""
         data = self._page.read(SHELL)
         if data is None:
-            return fault(503, "PAGE_NOT_BUILT", self._page.fault() or "The page is not built.", HOW)
+            answer = fault(503, "PAGE_NOT_BUILT", self._page.fault() or "The page is not built.", HOW)
+            return as_read_by(request.scope, answer)
         return Response(data, media_type="text/html", headers={"cache-control": "no-cache"})
 
     async def asset(self, request: Request) -> Response:

@@ -91,6 +91,8 @@ export function drawLanes(
 
   context.font = `11px ${font}`;
   context.textBaseline = "middle";
+  // Where several events fall on one pixel, what was refused must not look like all that happened.
+  const isDense = view.last - view.first > 4 * width;
   let labelEnd = -Infinity;
   for (const tick of view.ticks) {
     context.fillStyle = colour("line");
@@ -125,13 +127,13 @@ export function drawLanes(
         const wide = Math.max(2, (span.to - span.from) * scale - 1);
         context.globalAlpha = marks.at !== null && span.seq_first > marks.at ? 0.38 : 1;
         context.fillStyle = isBad ? colour("bad") : own;
-        const tall = isBad ? BAR + 6 : isShort ? 10 : BAR;
+        const tall = isShort && (isDense || !isBad) ? 10 : isBad ? BAR + 6 : BAR;
         if (wide > 6) {
           context.beginPath();
           context.roundRect(from, middle - tall / 2, wide, tall, 3);
           context.fill();
         } else {
-          context.fillRect(from, middle - tall / 2, isBad ? 3 : wide, tall);
+          context.fillRect(from, middle - tall / 2, isBad ? (isDense ? 1 : 3) : wide, tall);
         }
         if (marks.hover === span) {
           context.globalAlpha = 1;
