@@ -11,6 +11,9 @@ from esaa.history.times import seconds_of
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.facts import Fact, OutputRejected, TaskClaimed, TaskCompleted, TaskCreated, TaskReviewed
 
+TIMED = (TaskCreated, TaskClaimed, TaskCompleted, TaskReviewed, OutputRejected)
+"""The facts that change the times of a task."""
+
 _SECOND = 1_000_000
 
 
@@ -122,7 +125,7 @@ class TaskClock:
                 return None
             spans.rejections += 1
             return refused, spans
-        if not isinstance(fact, TaskCreated | TaskClaimed | TaskCompleted | TaskReviewed):
+        if not isinstance(fact, (TaskCreated, TaskClaimed, TaskCompleted, TaskReviewed)):
             return None
         task_id = fact.task_id
         now = self._look(event.ts)

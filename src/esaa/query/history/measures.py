@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from esaa.audit.run_metrics import COUNTED, RunCounter, RunMetrics
-from esaa.history.task_times import DONE, TaskClock, TaskSpans
+from esaa.history.task_times import DONE, TIMED, TaskClock, TaskSpans
 from esaa.kernel.recorded import Recorded
 from esaa.protocol.facts import Fact, OutputRejected
 from esaa.query.history.part_rows import name_number
@@ -77,30 +77,13 @@ class MeasureRows:
 
     def take(self, event: Recorded[Fact]) -> None:
         """Takes one event."""
-        changed = self._clock.take(event)
-        seq = event.version
-        if changed is not None:
-            name, spans = changed
-            first, *rest = msgspec.structs.astuple(spans)
-            if first == seq:
-                self._names.append((first, name))
-            self._spans.append((first, seq, *rest))
-            if spans.status == DONE and not isinstance(event.fact, OutputRejected):
-                self._ends[first] = (seq, spans.until(None))
-            elif spans.status != DONE and spans.total is not None:
-                self._ends[first] = (None, None)  # it was done, and is not any more
-        runs = self._runs
-        before = runs.current
-        if isinstance(event.fact, COUNTED):
-            is_changed = runs.take(event)
-            if runs.current is not before and before is not None:
-                if self._is_changed:
-                    self._write(seq - 1, before)
-                # One run is held; the others are fetched when they come back.
-                runs.runs = {} if runs.current is None else {runs.current.run_id: runs.current}
-            self._is_changed |= is_changed
+        seq, fact = event.version, event.fact
+        if isinstance(fact, TIMED):
+            self._time(event)
+        if isinstance(fact, COUNTED):
+            self._count(event)
         if seq >= self._due:
-            self._write(seq, runs.current)
+            self._write(seq, self._runs.current)
 
     def flush(self) -> None:
         """Writes what was taken."""
@@ -115,6 +98,32 @@ class MeasureRows:
         """Forgets the tasks; they are looked up again."""
         self._clock.let_go()
         self._is_whole = False
+
+    def _time(self, event: Recorded[Fact]) -> None:
+        changed = self._clock.take(event)
+        if changed is None:
+            return
+        name, spans = changed
+        seq = event.version
+        first, *rest = msgspec.structs.astuple(spans)
+        if first == seq:
+            self._names.append((first, name))
+        self._spans.append((first, seq, *rest))
+        if spans.status == DONE and not isinstance(event.fact, OutputRejected):
+            self._ends[first] = (seq, spans.until(None))
+        elif spans.status != DONE and spans.total is not None:
+            self._ends[first] = (None, None)  # it was done, and is not any more
+
+    def _count(self, event: Recorded[Fact]) -> None:
+        runs = self._runs
+        before = runs.current
+        is_changed = runs.take(event)
+        if runs.current is not before and before is not None:
+            if self._is_changed:
+                self._write(event.version - 1, before)
+            # One run is held; the others are fetched when they come back.
+            runs.runs = {} if runs.current is None else {runs.current.run_id: runs.current}
+        self._is_changed |= is_changed
 
     def _write(self, seq: int, run: RunMetrics | None) -> None:
         value = b"" if run is None else msgspec.json.encode(run)
