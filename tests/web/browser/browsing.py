@@ -67,6 +67,12 @@ def esaa(root: Path, *arguments: str, check: bool = True) -> subprocess.Complete
     )
 
 
+def indexed(root: Path) -> Path:
+    """The workspace with its index made: on a busy machine that may take long, and the page would say so."""
+    esaa(root, "state", "--json", check=False)
+    return root
+
+
 class Reader:
     """A person at the page of a served workspace: in a browser of their own, or with a new tab in one that is open."""
 

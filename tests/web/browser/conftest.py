@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from esaa.web.built_page import BuiltPage
-from tests.web.browser.browsing import Reader, Served, chromium_arguments, esaa, serving
+from tests.web.browser.browsing import Reader, Served, chromium_arguments, indexed, serving
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +38,8 @@ def browser(need_tool: Callable[[str], str], need_page: None, demo_run: Path) ->
 
 @pytest.fixture(scope="module")
 def served(demo_run: Path, need_page: None) -> Generator[Served, None, None]:
-    """The demo, finished, behind a server. Its index is made before: on a busy machine that may take long."""
-    esaa(demo_run, "state", "--json")
-    with serving(demo_run) as found:
+    """The demo, finished, behind a server."""
+    with serving(indexed(demo_run)) as found:
         yield found
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.web.browser.browsing import PATIENCE_MS, Reader, esaa, serving
+from tests.web.browser.browsing import PATIENCE_MS, Reader, esaa, indexed, serving
+from tests.web.browser.test_browser_screens import axe_of
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -56,7 +57,7 @@ def report_issue(root: Path, issue_id: str = "ISS-0009", task: str = "T-2000") -
 def acting(browser: Browser, own_run: Path) -> Generator[Reader, None, None]:
     """Somebody who may act on a copy of the demo with an open issue."""
     report_issue(own_run)
-    with serving(own_run, "--allow-actions") as served:
+    with serving(indexed(own_run), "--allow-actions") as served:
         person = Reader(browser, served)
         yield person
         person.leave()
@@ -75,7 +76,7 @@ def verified(root: Path) -> None:
 def test_an_answer_is_seen_refused_to_the_wrong_person_and_allowed_by_the_right_one(
     browser: Browser, waiting: Path
 ) -> None:
-    with serving(waiting, "--allow-actions") as served:
+    with serving(indexed(waiting), "--allow-actions") as served:
         person = Reader(browser, served)
         page = person.page
         allow = page.get_by_role("button", name="Allow")
@@ -83,8 +84,9 @@ def test_an_answer_is_seen_refused_to_the_wrong_person_and_allowed_by_the_right_
         expect(page.get_by_text("high risk")).to_be_visible()
         expect(allow).to_be_disabled()
         page.get_by_role("button", name="Show what it is about").click()
-        expect(page.get_by_role("region", name="The answer")).to_contain_text('"action": "complete"')
+        expect(page.get_by_role("region", name=re.compile("The answer of AP-"))).to_contain_text('"action": "complete"')
         expect(page.get_by_text("class CalcError")).to_be_visible()
+        assert axe_of(person) == []
         person.may_complain = REFUSED
         page.get_by_label("Your name").fill("agent-impl")
         allow.click()
@@ -106,7 +108,7 @@ def test_an_answer_is_seen_refused_to_the_wrong_person_and_allowed_by_the_right_
 
 
 def test_an_answer_that_a_person_refuses_is_a_rejection_with_its_reason(browser: Browser, waiting: Path) -> None:
-    with serving(waiting, "--allow-actions") as served:
+    with serving(indexed(waiting), "--allow-actions") as served:
         person = Reader(browser, served)
         person.page.get_by_label("Your name").fill("ada")
         person.page.get_by_label("Why").fill("the tests say nothing of nesting")
@@ -122,7 +124,7 @@ def test_an_answer_that_a_person_refuses_is_a_rejection_with_its_reason(browser:
 
 
 def test_a_request_that_was_decided_meanwhile_is_said(browser: Browser, waiting: Path) -> None:
-    with serving(waiting, "--allow-actions") as served:
+    with serving(indexed(waiting), "--allow-actions") as served:
         person = Reader(browser, served)
         page = person.page
         page.get_by_label("Your name").fill("ada")
@@ -154,6 +156,8 @@ def test_a_hotfix_is_made_from_its_task_once(acting: Reader) -> None:
     root = acting.served.root
     shown = panel(acting, "T-2000")
     make = shown.get_by_role("button", name="Make a hotfix")
+    expect(make).to_be_enabled()
+    assert axe_of(acting) == []
     make.click()
     expect(shown.get_by_role("status")).to_contain_text("ISS-0009 has its hotfix")
     expect(acting.page.get_by_role("button", name=re.compile("HF-ISS-0009"))).to_be_visible()
@@ -189,7 +193,7 @@ def post(person: Reader, address: str, body: dict[str, str]) -> Any:
 def test_without_allow_actions_the_page_names_the_commands_and_the_server_refuses(
     browser: Browser, waiting: Path
 ) -> None:
-    with serving(waiting) as served:
+    with serving(indexed(waiting)) as served:
         person = Reader(browser, served)
         page = person.page
         expect(page.get_by_text(re.compile(r"esaa approve AP-[0-9a-f]{10} --as NAME"))).to_be_visible(
@@ -214,7 +218,7 @@ def test_without_allow_actions_the_page_names_the_commands_and_the_server_refuse
 
 def test_without_allow_actions_an_issue_shows_its_commands(browser: Browser, own_run: Path) -> None:
     report_issue(own_run)
-    with serving(own_run) as served:
+    with serving(indexed(own_run)) as served:
         person = Reader(browser, served)
         shown = panel(person, "T-2000")
         expect(shown).to_contain_text("esaa issue resolve ISS-0009")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.web.browser.browsing import PATIENCE_MS, SCREENS, Reader, Served, esaa, serving
+from tests.web.browser.browsing import PATIENCE_MS, SCREENS, Reader, Served, esaa, indexed, serving
+from tests.web.browser.test_browser_screens import axe_of
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -92,7 +93,7 @@ def bare(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generato
     root = tmp_path_factory.mktemp("bare") / "project"
     root.mkdir()
     esaa(root, "init", "--quiet")
-    with serving(root) as served:
+    with serving(indexed(root)) as served:
         person = Reader(browser, served)
         yield person
         person.leave()
@@ -112,6 +113,7 @@ EMPTY = {
 @pytest.mark.parametrize("name", EMPTY)
 def test_what_is_empty_says_so(name: str, bare: Reader) -> None:
     expect(bare.open(f"/log/{name}")).to_contain_text(EMPTY[name])
+    assert axe_of(bare) == []
 
 
 def test_who_has_no_token_or_a_wrong_one_is_told_what_to_do(browser: Browser, served: Served) -> None:
@@ -130,7 +132,7 @@ def test_a_damaged_log_is_told_on_the_first_page_and_on_the_proof(browser: Brows
     log = own_run / ".roadmap" / "activity.jsonl"
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join([*lines[:119], b'{"not": "an event"}\n', *lines[120:]]))
-    with serving(own_run) as served:
+    with serving(indexed(own_run)) as served:
         person = Reader(browser, served)
         told = person.page.get_by_role("status").filter(has_text="The log is damaged.")
         expect(told).to_contain_text("breaks at line 120", timeout=PATIENCE_MS)
@@ -146,7 +148,7 @@ def test_a_damaged_log_is_told_on_the_first_page_and_on_the_proof(browser: Brows
 
 def test_what_was_refused_last_stands_first(browser: Browser, own_run: Path) -> None:
     esaa(own_run, "claim", "T-2000", "--actor", "agent-impl", check=False)
-    with serving(own_run) as served:
+    with serving(indexed(own_run)) as served:
         person = Reader(browser, served)
         cards = person.open("/log/rejections").get_by_role("listitem")
         expect(cards).to_have_count(2)
@@ -156,7 +158,7 @@ def test_what_was_refused_last_stands_first(browser: Browser, own_run: Path) -> 
 
 
 def test_the_overview_grows_while_one_looks(browser: Browser, own_run: Path) -> None:
-    with serving(own_run) as served:
+    with serving(indexed(own_run)) as served:
         person = Reader(browser, served)
         expect(person.page.get_by_text("Done 10")).to_be_visible(timeout=PATIENCE_MS)
         esaa(own_run, "task", "create", "T-9001", "--kind", "impl", "--title", "One more", "--output", "src/x.txt")
