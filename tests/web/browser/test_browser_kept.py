@@ -44,11 +44,14 @@ def counting(person: Reader) -> Generator[list[str], None, None]:
 
     def came(event: dict[str, Any]) -> None:
         if event["response"].get("fromDiskCache"):
-            asked.pop(str(event["requestId"]), None)
+            kept(event)
+
+    def kept(event: dict[str, Any]) -> None:
+        asked.pop(str(event["requestId"]), None)
 
     session.on("Network.requestWillBeSent", sent)
     session.on("Network.responseReceived", came)
-    session.on("Network.requestServedFromCache", lambda event: asked.pop(str(event["requestId"]), None))
+    session.on("Network.requestServedFromCache", kept)
     session.send("Network.enable")
     found: list[str] = []
     yield found
