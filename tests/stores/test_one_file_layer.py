@@ -16,6 +16,7 @@ WRITING = re.compile(
 )
 MEANT = {
     ("stores/blobs.py", "unlink"): "tidies up after a failed write: the disk has just refused one",
+    ("stores/refused.py", "unlink"): "lets go of refused outputs that the bound has no room for: nothing rests on them",
     ("stores/erasables.py", "unlink"): "tidies up after a failed write",
     ("stores/keys.py", "unlink"): "tidies up after a failed write",
     ("runtime/trail/retention.py", "rmdir"): "a folder that is empty; the next retention finds it again",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from heapq import nsmallest
 
 import msgspec
@@ -159,7 +160,7 @@ class TaskClock:
 
 def times_of(task_id: str, title: str, spans: TaskSpans, now: int | None) -> TaskTimes:
     """The times of a task as they are shown. What goes on is counted up to now."""
-    spans = msgspec.structs.replace(spans)
+    spans = copy(spans)
     _add(spans, elapsed(spans.since, now))
     return TaskTimes(
         task_id=task_id,
