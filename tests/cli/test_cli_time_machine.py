@@ -252,13 +252,20 @@ def test_damaged_log_is_answered_for_up_to_the_damage(run: Workbench) -> None:
 
 def test_causes_are_drawn(run: Workbench) -> None:
     completed = seq_of(run, "--action", "complete", "--task", "T-2010")
-    drawn = run.ok("graph", str(completed)).out.splitlines()
-    assert drawn[0].startswith(f"* #{completed} ")
-    assert "orchestrator.file.write" in drawn[1]
-    chain = run.ok("graph", str(completed + 1), "--critical").out
-    assert f"#{completed} " in chain.splitlines()[0]
-    assert "+0 s" in chain.splitlines()[1]
+    refused = seq_of(run, "--rejections")
+    drawn = run.ok("graph", str(completed), "--depth", "1").out.splitlines()
+    assert [f"#{refused} " in drawn[0], drawn[1].startswith("*"), f"#{completed} " in drawn[1]] == [True] * 3
+    assert "orchestrator.file.write" in drawn[2]
+    assert "T-2010 is approved" in drawn[-1]
+    written = run.ok("graph", str(completed + 1), "--critical").out
+    assert f"#{completed} " in written.splitlines()[-2]
+    assert "+0 s" in written.splitlines()[-1]
     assert f"because of  #{completed}" in run.ok("why", str(completed + 1)).out
+    assert f"needed      #{refused}" in run.ok("why", str(completed)).out
+    # What the end of the run waited for, back to the first task that there was.
+    chain = run.ok("graph", "HEAD", "--critical", "--depth", "50").out.splitlines()
+    assert "task.create" in chain[0]
+    assert "run ends: success" in chain[-1]
 
 
 def test_tail_prints_the_last_events_and_goes_on(run: Workbench) -> None:

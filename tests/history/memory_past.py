@@ -195,3 +195,29 @@ def claims(count: int = 6) -> MemoryPast:
         document = {**document, "tasks": {**document["tasks"], task_id: {"task_id": task_id, "status": status}}}
         past.append(entry(number + 1, name, actor, task_id), document)
     return past
+
+
+def story(*acts: tuple[Any, ...]) -> MemoryPast:
+    """A past of tasks: each act is a name, its task, the status after it, what it depends on, the seq of its cause.
+
+    An act on no task (None) gives the run a status. A refusal (`output.rejected`) changes the work on its task alone.
+    """
+    past = MemoryPast()
+    document: dict[str, Any] = {"run": {"status": "running"}, "tasks": {}, "work": {}}
+    for seq, (name, task_id, status, *more) in enumerate(acts, start=1):
+        depends_on = more[0] if more else []
+        cause = more[1] if len(more) > 1 else None
+        is_refusal = name == "output.rejected"
+        if task_id is None:
+            document = {**document, "run": {"status": status}}
+        elif is_refusal:
+            document = {**document, "work": {**document["work"], task_id: {"rejected": seq}}}
+        else:
+            task = {"task_id": task_id, "status": status, "depends_on": depends_on}
+            document = {**document, "tasks": {**document["tasks"], task_id: task}}
+        causation_id = None if cause is None else f"EV-{cause:08d}"
+        line = msgspec.json.encode({"action": name, "payload": {"task_id": task_id, "depends_on": depends_on}})
+        past.append(
+            entry(seq, name, subject=task_id, is_rejection=is_refusal, causation_id=causation_id), document, line
+        )
+    return past

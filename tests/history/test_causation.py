@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esaa.history.causation import cause_graph, causes_of, effects_of
-from esaa.history.times import seconds_between
-from tests.history.memory_past import MemoryPast, entry
+from esaa.history.premises import enabled_by, premises_of
+from tests.history.memory_past import MemoryPast, entry, story
 from tests.history.values import pasts
 
 
@@ -80,6 +80,32 @@ def test_the_slowest_chain_goes_through_the_event() -> None:
     assert cause_graph(past_with(None, 1, 1, 2, 2, times=times), 1).critical == (1, 3)
 
 
+def test_a_graph_goes_on_through_what_made_an_event_possible() -> None:
+    """T-2 depends on T-1; what is written at once with an act names that act as its cause."""
+    past = story(
+        ("task.create", "T-1", "todo"),
+        ("task.create", "T-2", "todo", ["T-1"]),
+        ("claim", "T-1", "in_progress"),
+        ("complete", "T-1", "review"),
+        ("orchestrator.file.write", "T-1", "review", [], 4),
+        ("review", "T-1", "done"),
+        ("claim", "T-2", "in_progress", ["T-1"]),
+    )
+    graph = cause_graph(past, 4)
+    assert {node.entry.seq: node.depth for node in graph.nodes} == {1: -2, 3: -1, 4: 0, 5: 1, 6: 1, 7: 2}
+    assert [(edge.cause, edge.effect, edge.kind) for edge in graph.edges] == [
+        (1, 3, "enabled"),
+        (3, 4, "enabled"),
+        (4, 5, "caused"),
+        (4, 6, "enabled"),
+        (6, 7, "enabled"),
+    ]
+    assert graph.critical == (1, 3, 4, 6, 7)
+    # T-2 could be claimed when it was there and T-1 was done: it waited for what came last.
+    assert cause_graph(past, 7).critical == (1, 3, 4, 6, 7)
+    assert {(edge.cause, edge.effect) for edge in cause_graph(past, 7, depth=1).edges} == {(2, 7), (6, 7)}
+
+
 @given(pasts(), st.integers(0, 4), st.integers(1, 8))
 def test_a_graph_is_sound(past: MemoryPast, depth: int, nodes_max: int) -> None:
     for seq in range(1, past.head() + 1):
@@ -88,20 +114,22 @@ def test_a_graph_is_sound(past: MemoryPast, depth: int, nodes_max: int) -> None:
         assert found[seq].depth == 0
         assert len(found) == len(graph.nodes) <= nodes_max
         assert all(abs(node.depth) <= depth for node in graph.nodes)
-        edges = [(edge.cause, edge.effect) for edge in graph.edges]
-        assert len(set(edges)) == len(edges)
-        for cause, effect in edges:
-            assert found[effect].entry.causation_id == found[cause].entry.event_id
+        edges = {(edge.cause, edge.effect): edge for edge in graph.edges}
+        assert len(edges) == len(graph.edges)
+        for (cause, effect), edge in edges.items():
+            if edge.kind == "caused":
+                assert found[effect].entry.causation_id == found[cause].entry.event_id
+            else:
+                assert cause in premises_of(past, found[effect].entry)
         assert seq in graph.critical
         assert set(pairwise(graph.critical)) <= set(edges)
-        assert len(set(graph.critical)) == len(graph.critical)
+        assert list(graph.critical) == sorted(set(graph.critical))
         if not graph.is_cut:
             # Nothing is left out: every cause and every effect of what is shown on its way is there.
             assert {one.seq for one in causes_of(past, seq)} <= set(found)
             assert {one.seq for one in effects_of(past, seq)} <= set(found)
-        slowest = sum(seconds_between(past.entry(a).ts, past.entry(b).ts) for a, b in pairwise(graph.critical))
-        assert all(
-            slowest >= seconds_between(past.entry(graph.critical[0]).ts, node.entry.ts)
-            for node in graph.nodes
-            if node.depth > 0
-        ) or any(edge.cause >= edge.effect for edge in graph.edges)
+            assert set(premises_of(past, past.entry(seq))) <= set(found)
+            assert set(enabled_by(past, past.entry(seq))) <= set(found)
+        behind = [one for one in graph.critical if one >= seq]
+        slowest = sum(edges[step].seconds for step in pairwise(behind))
+        assert all(slowest >= edge.seconds for edge in graph.edges if edge.cause == seq < edge.effect)

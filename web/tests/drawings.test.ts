@@ -47,23 +47,37 @@ test("machinery is grey, and every actor keeps its colour", () => {
 
 test("causes stand on the left of their effects, and no two events on each other", () => {
   const nodes = [3, 1, 2].map((seq) => ({ ...entry(seq), depth: 0 }));
-  const view = { past: "log", at: 1, cli: "", nodes, edges: [{ from: 1, to: 2, seconds: 1 }, { from: 1, to: 3, seconds: 1 }, { from: 9, to: 1, seconds: 1 }], critical: [1, 3], is_cut: false };
+  const view = { past: "log", at: 1, cli: "", nodes, edges: [{ from: 1, to: 2, seconds: 1, kind: "caused" as const }, { from: 1, to: 3, seconds: 1, kind: "enabled" as const }, { from: 9, to: 1, seconds: 1, kind: "caused" as const }], critical: [1, 3], is_cut: false };
   const found = placed(view);
   const x = new Map(found.nodes.map((node) => [node.entry.seq, node.x]));
   expect((x.get(2) ?? 0) - (x.get(1) ?? 0)).toBeGreaterThan(NODE_WIDTH);
   expect(new Set(found.nodes.map((node) => `${node.x} ${node.y}`)).size).toBe(3);
-  expect(found.edges.map((edge) => [edge.key, edge.isCritical])).toEqual([["1 2", false], ["1 3", true]]);
+  expect(found.edges.map((edge) => [edge.key, edge.isCritical, edge.isEnabled])).toEqual([["1 2", false, false], ["1 3", true, true]]);
 });
 
 test("a graph ends at its depth, at its size, and where causes go in a circle", () => {
   const chain = [entry(1), entry(2, 1), entry(3, 2), entry(4, 3), entry(5, 3, 4)];
-  const graph = (focus: number, depth: number, most: number, of = chain): { nodes: { seq: number; depth: number }[]; critical: number[]; is_cut: boolean } => graphOf(of, of[focus - 1] as Entry, depth, most) as never;
+  const graph = (focus: number, depth: number, most: number, of = chain): { nodes: { seq: number; depth: number }[]; critical: number[]; is_cut: boolean } => graphOf(of, [], of[focus - 1] as Entry, depth, most) as never;
   expect(graph(3, 1, 99).nodes.map((node) => [node.seq, node.depth])).toEqual([[2, -1], [3, 0], [4, 1], [5, 1]]);
   expect([graph(3, 1, 99).is_cut, graph(3, 9, 99).is_cut, graph(3, 9, 2).is_cut]).toEqual([true, false, true]);
   // Of two ways that took equally long, the one that ends last.
   expect(graph(3, 9, 99).critical).toEqual([1, 2, 3, 5]);
   expect(graph(1, 9, 99, [entry(1)]).critical).toEqual([1]);
   expect(graph(1, 9, 99, [entry(1, 2), entry(2, 1)]).nodes.length).toBe(2);
+});
+
+test("a graph goes on through what made an event possible, and waits for what came last", () => {
+  // 1 and 2 begin; 3 needs both; 4 names 3 as its cause; 5 and 6 need 3, and 6 takes longer.
+  const entries = [entry(1), entry(2, null, 5), entry(3, null, 6), entry(4, 3, 6), entry(5, null, 7), entry(6, null, 30)];
+  const found = graphOf(entries, [[], [], [1, 2], [], [3], [3, 99]], entries[2] as Entry, 3, 99) as { edges: object[]; critical: number[]; is_cut: boolean };
+  expect(found.edges).toEqual([
+    { from: 1, to: 3, seconds: 5, kind: "enabled" },
+    { from: 2, to: 3, seconds: 1, kind: "enabled" },
+    { from: 3, to: 4, seconds: 0, kind: "caused" },
+    { from: 3, to: 5, seconds: 1, kind: "enabled" },
+    { from: 3, to: 6, seconds: 24, kind: "enabled" },
+  ]);
+  expect(found.critical).toEqual([2, 3, 6]);
 });
 
 test("a patch says what a reader needs to get from one text to the other", () => {

@@ -22,6 +22,7 @@ def why(face: Face, event: str, issue: str | None) -> None:
         answer = machine.why(event)
     lines = [entry_line(answer.entry)]
     lines += [f"  because of  {entry_line(one)}" for one in answer.causes]
+    lines += [f"  needed      {entry_line(one)}" for one in answer.premises]
     lines += [f"  led to      {entry_line(one)}" for one in answer.effects]
     face.data(builtins(answer), *lines, *behind_lines(answer.output, answer.rules))
 

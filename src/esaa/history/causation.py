@@ -1,17 +1,20 @@
 """What led to an event and what followed from it: chains and graphs of causes, with the slowest chain of each graph.
 
-Every event names one cause at most. Those that are named come from other writers too, so a cause may be missing, lie
-later than its effect, or lead round in a circle; nothing here takes that for granted.
+An event names one cause at most; one that names none may rest on earlier events that made it possible (`premises`).
+Causes that are named come from other writers too, so one may be missing, lie later than its effect, or lead round in a
+circle; nothing here takes that for granted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
 from esaa.history.entries import Entry
 from esaa.history.past import Past
+from esaa.history.premises import enabled_by, premises_of
 from esaa.history.times import seconds_between
 
 DEPTH_DEFAULT = 6
@@ -27,18 +30,24 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, rename={"cause": "from", "effect": "to"}):
-    """The event with seq `cause` led to that with seq `effect`, so many seconds later."""
+    """The event with seq `cause` led to that with seq `effect`, so many seconds later.
+
+    `kind` is `caused` where the effect names its cause, `enabled` where it could not have been without it.
+    """
 
     cause: int
     effect: int
     seconds: float
+    kind: Literal["caused", "enabled"]
 
 
 class CauseGraph(msgspec.Struct, frozen=True, kw_only=True):
     """What led to an event and what followed from it.
 
     - `nodes`: by depth, then by seq.
-    - `critical`: the seqs of the slowest chain through the event, from its first cause to its last effect.
+    - `edges`: by the seq of the effect, then of the cause.
+    - `critical`: the seqs of the slowest chain through the event: back from it always by what came last of all that it
+      had to wait for, and on to the end that took longest.
     - `is_cut`: true where more is known than the bounds let in.
     - `missing`: ids that are named as causes and are not in this past.
     """
@@ -52,7 +61,7 @@ class CauseGraph(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def causes_of(past: Past, seq: int, *, count: int = CHAIN_MAX) -> list[Entry]:
-    """What led to an event: its cause, that one's cause and so on, the nearest first; without the event itself."""
+    """The causes that are named: an event's own, that one's and so on, the nearest first; without the event itself."""
     seen = {seq}
     chain: list[Entry] = []
     entry = past.entry(seq)
@@ -74,102 +83,98 @@ def effects_of(past: Past, seq: int, *, count: int = CHAIN_MAX) -> list[Entry]:
 def cause_graph(past: Past, seq: int, *, depth: int = DEPTH_DEFAULT, nodes_max: int = NODES_MAX) -> CauseGraph:
     """The causes of an event and its effects, each up to `depth` steps away, and no more than `nodes_max` events."""
     start = past.entry(seq)
-    growing = _Growing(start, nodes_max)
-    growing.add_causes(past, depth)
-    growing.add_effects(past, depth)
+    growing = _Growing(past, start, nodes_max)
+    growing.add(_before, -1, depth)
+    growing.add(_after, 1, depth)
     nodes = sorted((Node(entry=entry, depth=steps) for entry, steps in growing.found.values()), key=_order)
-    entries = {node.entry.seq: node.entry for node in nodes}
-    edges = [
-        Edge(cause=cause, effect=effect, seconds=seconds_between(entries[cause].ts, entries[effect].ts))
-        for cause, effect in growing.edges
+    edges = list(_edges(past, nodes))
+    missing = [
+        node.entry.causation_id
+        for node in nodes
+        if node.entry.causation_id is not None and _cause(past, node.entry) is None
     ]
     return CauseGraph(
         seq=seq,
         nodes=tuple(nodes),
         edges=tuple(edges),
-        critical=_critical(seq, growing.links, edges),
+        critical=_critical(seq, edges),
         is_cut=growing.is_cut,
-        missing=tuple(growing.missing),
+        missing=tuple(missing),
     )
 
 
 class _Growing:
-    """A graph while it is put together. `links` are the edges that found something new: they hold no circle."""
+    """The events of a graph while it is put together, each with its distance from the start."""
 
-    def __init__(self, start: Entry, nodes_max: int) -> None:
+    def __init__(self, past: Past, start: Entry, nodes_max: int) -> None:
         self.found: dict[int, tuple[Entry, int]] = {start.seq: (start, 0)}
-        self.edges: list[tuple[int, int]] = []
-        self.links: set[tuple[int, int]] = set()
-        self.missing: list[str] = []
         self.is_cut = False
+        self._past = past
         self._start = start
         self._nodes_max = nodes_max
 
-    def add_causes(self, past: Past, depth: int) -> None:
-        """The chain that led to the start. A circle is closed by its last edge."""
-        entry, step = self._start, 0
-        while True:
-            step += 1
-            cause = _cause(past, entry)
-            if cause is None:
-                self.missing += [entry.causation_id] if entry.causation_id is not None else []
-                return
-            if cause in self.found:
-                self.edges.append((cause, entry.seq))
-                return
-            if step > depth or not self._has_room():
-                self.is_cut = True
-                return
-            earlier = past.entry(cause)
-            self._link(earlier, -step, (cause, entry.seq))
-            entry = earlier
-
-    def add_effects(self, past: Past, depth: int) -> None:
-        """What followed from the start, level by level."""
+    def add(self, next_of: Callable[[Past, Entry], Sequence[int]], sign: Literal[-1, 1], depth: int) -> None:
+        """What lies one step farther, level by level."""
         level = [self._start]
         for step in range(1, depth + 2):
             following: list[Entry] = []
-            for entry in level:
-                for effect in past.caused_by(entry.event_id):
-                    if effect in self.found:
-                        self._close((entry.seq, effect))
-                    elif step > depth or not self._has_room():
-                        self.is_cut = True
-                        break
-                    else:
-                        following.append(past.entry(effect))
-                        self._link(following[-1], step, (entry.seq, effect))
+            for seq in (seq for entry in level for seq in next_of(self._past, entry)):
+                if seq in self.found:
+                    continue
+                if step > depth or len(self.found) >= self._nodes_max:
+                    self.is_cut = True
+                    return
+                following.append(self._past.entry(seq))
+                self.found[seq] = (following[-1], sign * step)
             level = following
 
-    def _has_room(self) -> bool:
-        return len(self.found) < self._nodes_max
 
-    def _link(self, entry: Entry, depth: int, edge: tuple[int, int]) -> None:
-        self.found[entry.seq] = (entry, depth)
-        self.edges.append(edge)
-        self.links.add(edge)
-
-    def _close(self, edge: tuple[int, int]) -> None:
-        if edge not in self.edges:
-            self.edges.append(edge)
+def _before(past: Past, entry: Entry) -> Sequence[int]:
+    cause = _cause(past, entry)
+    return premises_of(past, entry) if cause is None else (cause,)
 
 
-def _critical(seq: int, links: set[tuple[int, int]], edges: Sequence[Edge]) -> tuple[int, ...]:
-    """The chain of causes, then of all ways on the one that took longest (of equals, the one that ends last)."""
-    cause_of = {edge.effect: edge for edge in edges if (edge.cause, edge.effect) in links}
-    effects = [effect for effect in cause_of if seq in _back(effect, cause_of)]
-    slowest = max(
-        [*effects, seq], key=lambda one: (sum(cause_of[step].seconds for step in _back(one, cause_of)[:-1]), one)
-    )
-    return tuple(reversed(_back(slowest, cause_of)))
+def _after(past: Past, entry: Entry) -> Sequence[int]:
+    return sorted({*past.caused_by(entry.event_id), *enabled_by(past, entry)})
 
 
-def _back(seq: int, cause_of: dict[int, Edge]) -> list[int]:
-    """The way from an event back to the first cause of the graph."""
-    way = [seq]
-    while way[-1] in cause_of:
-        way.append(cause_of[way[-1]].cause)
-    return way
+def _edges(past: Past, nodes: Sequence[Node]) -> Iterator[Edge]:
+    """All steps between the events of a graph."""
+    entries = {node.entry.seq: node.entry for node in nodes}
+    for effect in sorted(entries):
+        entry = entries[effect]
+        for cause in _before(past, entry):
+            if cause in entries:
+                yield Edge(
+                    cause=cause,
+                    effect=effect,
+                    seconds=seconds_between(entries[cause].ts, entry.ts),
+                    kind="enabled" if entry.causation_id is None else "caused",
+                )
+
+
+def _critical(seq: int, edges: Sequence[Edge]) -> tuple[int, ...]:
+    """The slowest chain. Steps back in time are left out of it, so it never leads round in a circle."""
+    forward = [edge for edge in edges if edge.cause < edge.effect]
+    waited: dict[int, Edge] = {}  # of each event the last one that it had to wait for; edges come in this order
+    for edge in forward:
+        waited[edge.effect] = edge
+    # From the event on, only through what followed from it.
+    took: dict[int, tuple[float, Edge | None]] = {seq: (0, None)}
+    for edge in forward:
+        if edge.cause in took:
+            seconds = took[edge.cause][0] + edge.seconds
+            if edge.effect not in took or seconds >= took[edge.effect][0]:
+                took[edge.effect] = (seconds, edge)
+    last = max(took, key=lambda one: (took[one][0], one))
+    way = [last]
+    while way[-1] != seq:
+        step = took[way[-1]][1]
+        assert step is not None, "only the event itself has no step before it"
+        way.append(step.cause)
+    while way[-1] in waited:
+        way.append(waited[way[-1]].cause)
+    return tuple(reversed(way))
 
 
 def _cause(past: Past, entry: Entry) -> int | None:

@@ -18,6 +18,7 @@ from msgspec import UNSET
 from esaa.errors import NotFound, StoreError
 from esaa.history.entries import Entry
 from esaa.history.pointers import pointer_of
+from esaa.history.premises import premises_of
 from esaa.history.tree import is_binary
 from esaa.runtime.history.files import digest_of, stored_content
 from esaa.runtime.history.lines import payload_of
@@ -122,6 +123,7 @@ class _Collected:
             "meta": meta,
             "entries": entries,
             "payloads": [payload_of(self._past, entry.seq) for entry in entries],
+            "premises": [premises_of(self._past, entry) for entry in entries],
             "line_bytes": [len(self._past.line(entry.seq)) for entry in entries],
             "parts": parts,
             "contents": self._contents(parts),

@@ -85,6 +85,7 @@ export interface EventView extends Answer {
   line_bytes: number;
   changes: Change[];
   causes: Entry[];
+  premises: Entry[];
   effects: Entry[];
   rules: Rule[];
 }
@@ -177,7 +178,7 @@ export interface BlameView extends Answer {
 
 export interface GraphView extends Answer {
   nodes: (Entry & { depth: number })[];
-  edges: { from: number; to: number; seconds: number }[];
+  edges: { from: number; to: number; seconds: number; kind: "caused" | "enabled" }[];
   critical: number[];
   is_cut: boolean;
 }

@@ -17,6 +17,7 @@ export interface PlacedEdge {
   key: string;
   path: string;
   isCritical: boolean;
+  isEnabled: boolean;
 }
 
 export interface Placed {
@@ -54,6 +55,7 @@ export function placed(view: GraphView): Placed {
         key: `${edge.from} ${edge.to}`,
         path: `M${x1} ${from.y}C${x1 + bend} ${from.y} ${x2 - bend} ${to.y} ${x2} ${to.y}`,
         isCritical: critical.has(edge.from) && critical.has(edge.to),
+        isEnabled: edge.kind === "enabled",
       };
     }),
     width: size.width ?? 0,

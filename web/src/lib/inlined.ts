@@ -16,6 +16,7 @@ export interface Inlined {
   meta: { past: string; head: number; kind: string } & Record<string, unknown>;
   entries: Entry[];
   payloads: Json[];
+  premises?: number[][];
   line_bytes?: number[];
   parts: Record<string, Version[]>;
   contents: Record<string, string>;
@@ -106,7 +107,7 @@ export class FilePast {
       case "blame":
         return this.#blame(at, pointer);
       case "graph":
-        return graphOf(this.#data.entries, this.entry(at), Number(query.get("depth") ?? 3), count);
+        return graphOf(this.#data.entries, this.#data.premises ?? [], this.entry(at), Number(query.get("depth") ?? 3), count);
       case "lanes":
         return lanesOf(this.#data.entries, query);
       case "files":
@@ -219,6 +220,7 @@ export class FilePast {
       line_bytes: this.#data.line_bytes?.[at - this.#first] ?? 0,
       changes: this.#changes(at - 1, at, []),
       causes,
+      premises: this.#data.entries.filter((one) => this.#data.premises?.[at - this.#first]?.includes(one.seq)),
       effects,
       rules: [],
       cli: `esaa show ${at}`,

@@ -8,6 +8,7 @@ from esaa.errors import NotFound
 from esaa.history.causation import cause_graph, causes_of, effects_of
 from esaa.history.entries import Entry, EntryFilter
 from esaa.history.past import Past
+from esaa.history.premises import premises_of
 from esaa.runtime.history.commands import command, option
 from esaa.runtime.history.comparing import changes_of_event
 from esaa.runtime.history.lines import payload_of
@@ -42,6 +43,7 @@ def event_view(past: Past, seq: int, rules: RulesMet) -> EventView:
         line_bytes=len(past.line(seq)),
         changes=changes_of_event(past, seq),
         causes=tuple(causes_of(past, seq)),
+        premises=_premises(past, entry),
         effects=tuple(effects_of(past, seq, count=_EFFECTS_SHOWN_MAX)),
         rules=rules.met_by(entry),
     )
@@ -57,6 +59,7 @@ def why_view(past: Past, seq: int, rules: RulesMet) -> WhyView:
         cli=command(past, "why", seq),
         entry=entry,
         causes=causes,
+        premises=_premises(past, entry),
         effects=tuple(effects_of(past, seq, count=_EFFECTS_SHOWN_MAX)),
         rules=rules.met_by(entry),
         output=rules.output_behind(entry, causes),
@@ -76,6 +79,10 @@ def graph_view(past: Past, seq: int, *, depth: int, count: int) -> GraphView:
         critical=graph.critical,
         is_cut=graph.is_cut,
     )
+
+
+def _premises(past: Past, entry: Entry) -> tuple[Entry, ...]:
+    return tuple(past.entry(seq) for seq in premises_of(past, entry))
 
 
 def existing(past: Past, seq: int) -> Entry:

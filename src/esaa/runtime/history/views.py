@@ -95,13 +95,17 @@ class EventsView(Answer, frozen=True, kw_only=True):
 
 
 class EventView(Answer, frozen=True, kw_only=True):
-    """One event in full: its payload, what it changed, what led to it, what followed from it, which rules it met."""
+    """One event in full: its payload, what it changed, what led to it, what followed from it, which rules it met.
+
+    `causes` are those that it names; `premises` are the events that made it possible, where it names none.
+    """
 
     entry: Entry
     payload: Any
     line_bytes: int
     changes: tuple[Change, ...]
     causes: tuple[Entry, ...]
+    premises: tuple[Entry, ...]
     effects: tuple[Entry, ...]
     rules: tuple[RuleMet, ...]
 
@@ -200,10 +204,15 @@ class BlameView(Answer, frozen=True, kw_only=True):
 
 
 class WhyView(Answer, frozen=True, kw_only=True):
-    """Why an event is there: what led to it (the nearest first), what followed, and the rules that it met."""
+    """Why an event is there: what led to it, what followed, and the rules that it met.
+
+    `causes` is the chain of causes that are named, the nearest first; `premises` are the events that made it possible,
+    where it names no cause; `effects` name it as their cause.
+    """
 
     entry: Entry
     causes: tuple[Entry, ...]
+    premises: tuple[Entry, ...]
     effects: tuple[Entry, ...]
     rules: tuple[RuleMet, ...]
     output: dict[str, Any] | None
@@ -216,7 +225,11 @@ class GraphNode(Entry, frozen=True, kw_only=True, gc=False):
 
 
 class GraphView(Answer, frozen=True, kw_only=True):
-    """What led to an event and what followed. `critical` is the slowest chain; `is_cut` where there is more."""
+    """What led to an event and what followed. `critical` is the slowest chain; `is_cut` where there is more.
+
+    An edge of kind `caused` is named by its effect; one of kind `enabled` follows from the rules: the effect could not
+    have been without it.
+    """
 
     nodes: tuple[GraphNode, ...]
     edges: tuple[Edge, ...]
