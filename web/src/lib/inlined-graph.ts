@@ -46,6 +46,7 @@ export function graphOf(entries: Entry[], premises: number[][], focus: Entry, de
 
   const nodes = entries.filter((entry) => depths.has(entry.seq)).map((entry) => ({ ...entry, depth: depths.get(entry.seq) ?? 0 }));
   const edges = nodes.flatMap((node) => (before.get(node.seq) ?? []).filter((step) => depths.has(step.from)));
+  nodes.sort((one, other) => one.depth - other.depth || one.seq - other.seq);
   return { nodes, edges, critical: slowest(focus.seq, edges), is_cut: isCut, cli: `esaa graph ${focus.seq} --depth ${depth}` };
 }
 
