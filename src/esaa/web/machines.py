@@ -64,7 +64,10 @@ class Machines:
         self._progress: dict[str, tuple[int, int]] = {}
 
     async def ask(self, past: str, question: Callable[[TimeMachine], T], *, is_slow: bool = False) -> T:
-        """What a question gives. Raises `IndexBuilding` where one would wait too long, and what the question raises."""
+        """What a question gives. Raises `IndexBuilding` where one would wait too long, and what the question raises.
+
+        An index that SQLite cannot read is a `StoreError`: whoever listens to the tail is told, and waits.
+        """
         workers = self._slow_workers if is_slow else self._workers
         version = self._version_of(past)
         kept = self._opened.get(past)
@@ -77,6 +80,9 @@ class Machines:
             # The log's past looks anew at each question; whatever else fails is opened again by the next one.
             if not (kept.is_shared and isinstance(error, StoreError)) and self._opened.get(past) is kept:
                 self._put_away(self._opened.pop(past))
+            if isinstance(error, sqlite3.Error):
+                hint = "Ask again. Where that does not help, delete it; it is made again from the log."
+                raise StoreError("INDEX_UNREADABLE", f"The index of {past} cannot be read: {error}.", hint) from error
             raise
 
     def close(self) -> None:
