@@ -8,8 +8,9 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -36,7 +37,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fortieth of the sizes, one repeat: a smoke test")
     parser.add_argument("--only", metavar="TEXT", help="only figures whose name contains TEXT")
-    parser.add_argument("--measure", metavar="NAME", help="only this measurement, such as verify or recording")
+    parser.add_argument(
+        "--measure",
+        metavar="NAME",
+        help="only this measurement, such as verify or queries; its figures alone are kept anew",
+    )
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the results are kept")
     options = parser.parse_args(arguments)
     scale, repeats = (40, 1) if options.quick else (1, 5)
@@ -47,24 +52,45 @@ def main(arguments: Sequence[str]) -> int:
         page = WebBench(scratch, scale, repeats)
         yardsticks = bench.yardsticks()
         print("yardsticks:", json.dumps(yardsticks), flush=True)
-        figures: list[Figure] = []
+        taken: dict[str, list[Figure]] = {}
         governed = (bench.start_up, bench.appends, bench.claim, bench.run, bench.verify, bench.history)
         witnessed = (trail.recording, trail.many_writers, trail.queries, trail.reconstruction, trail.memory)
         for measure in (*governed, *witnessed, page.web):
             if options.measure is not None and options.measure != measure.__name__:
                 continue
+            taken[measure.__name__] = []
             for figure in measure():
                 if options.only is None or options.only in figure.name:
-                    figures.append(figure)
+                    taken[measure.__name__].append(figure)
                     verdict = "holds" if figure.holds else "MISSED"
                     print(f"{figure.name}: {figure.ratio:.2f}{figure.unit} (bar {figure.bar}{figure.unit}) {verdict}")
                     print(f"    {json.dumps(figure.detail)}", flush=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if not options.quick and options.measure is None:
-        kept = {"yardsticks": yardsticks, "figures": [msgspec.to_builtins(one) for one in figures]}
-        options.output.write_text(json.dumps(kept, indent=2) + "\n")
-    return 0 if all(figure.holds for figure in figures) else 1
+    if not options.quick and options.only is None:
+        before = {} if options.measure is None else json.loads(options.output.read_bytes())
+        options.output.write_text(json.dumps(kept_with(before, yardsticks, taken), indent=2) + "\n")
+    return 0 if all(figure.holds for figures in taken.values() for figure in figures) else 1
+
+
+def kept_with(
+    before: dict[str, Any], yardsticks: dict[str, float | str], taken: Mapping[str, Sequence[Figure]]
+) -> dict[str, Any]:
+    """What is kept in `before`, with what was measured now in the place of what the same measurements gave.
+
+    Each figure is a ratio within its measurement, so one that the machine disturbed may be taken again alone.
+    """
+    new = {
+        name: [{"measure": name, **msgspec.to_builtins(figure)} for figure in figures]
+        for name, figures in taken.items()
+    }
+    old: dict[str, list[dict[str, Any]]] = {}
+    for figure in before.get("figures", []):
+        old.setdefault(figure["measure"], []).append(figure)
+    return {
+        "yardsticks": before.get("yardsticks", yardsticks),
+        "figures": [figure for figures in (old | new).values() for figure in figures],
+    }
 
 
 class Bench(Measures):

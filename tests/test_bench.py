@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.figure import Figure
+from bench.figures import kept_with
+
 ROOT = Path(__file__).resolve().parents[1]
 
 FIGURES = (
@@ -60,6 +63,16 @@ def test_every_figure_is_measured_and_nothing_is_kept_of_a_short_run(tmp_path: P
     expected = (*FIGURES, *FIGURES_OF_THE_PAGE) if shutil.which("chromium") else FIGURES
     assert [name for name in expected if not any(line.startswith(name) for line in taken)] == [], done.stdout
     assert not output.exists()
+
+
+def test_a_measurement_that_is_taken_again_replaces_its_own_figures_alone() -> None:
+    def figure(name: str, ratio: float) -> Figure:
+        return Figure(name=name, ratio=ratio, bar=1)
+
+    first = kept_with({}, {"cores": 2}, {"a": [figure("a1", 1), figure("a2", 1)], "b": [figure("b1", 1)]})
+    again = kept_with(first, {"cores": 9}, {"a": [figure("a1", 3)]})
+    assert [(one["measure"], one["name"], one["ratio"]) for one in again["figures"]] == [("a", "a1", 3), ("b", "b1", 1)]
+    assert again["yardsticks"] == {"cores": 2}
 
 
 def test_kept_results_are_of_every_figure_hold_their_bars_and_name_the_machines_yardsticks() -> None:
