@@ -196,6 +196,11 @@ def test_runtime_policy_that_cannot_hold_is_refused(refuse: Refuse, old: str, ne
         ("    - actor\n    - action\n", "    - action\n    - actor\n", "required_fields must be exactly"),
         ("line_bytes_max: 16777216", "line_bytes_max: 4095", "line_bytes_max must be at least 4096"),
         ("every_events: 256", "every_events: 0", "every_events must be at least 1"),
+        (
+            "event_store:\n",
+            "refused_outputs_bytes_max: -1\nevent_store:\n",
+            "refused_outputs_bytes_max must be at least 0",
+        ),
     ],
 )
 def test_storage_policy_that_cannot_hold_is_refused(refuse: Refuse, old: str, new: str, message: str) -> None:

@@ -197,10 +197,11 @@ def claims(count: int = 6) -> MemoryPast:
     return past
 
 
-def story(*acts: tuple[Any, ...]) -> MemoryPast:
+def story(*acts: tuple[Any, ...], times: Mapping[int, str] | None = None) -> MemoryPast:
     """A past of tasks: each act is a name, its task, the status after it, what it depends on, the seq of its cause.
 
-    An act on no task (None) gives the run a status. A refusal (`output.rejected`) changes the work on its task alone.
+    `times` are those of events whose clock differs. An act on no task (None) gives the run a status. A refusal
+    (`output.rejected`) changes the work on its task alone.
     """
     past = MemoryPast()
     document: dict[str, Any] = {"run": {"status": "running"}, "tasks": {}, "work": {}}
@@ -217,7 +218,7 @@ def story(*acts: tuple[Any, ...]) -> MemoryPast:
             document = {**document, "tasks": {**document["tasks"], task_id: task}}
         causation_id = None if cause is None else f"EV-{cause:08d}"
         line = msgspec.json.encode({"action": name, "payload": {"task_id": task_id, "depends_on": depends_on}})
-        past.append(
-            entry(seq, name, subject=task_id, is_rejection=is_refusal, causation_id=causation_id), document, line
-        )
+        clock = {"ts": times[seq]} if times is not None and seq in times else {}
+        one = entry(seq, name, subject=task_id, is_rejection=is_refusal, causation_id=causation_id, **clock)
+        past.append(one, document, line)
     return past

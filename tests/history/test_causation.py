@@ -106,6 +106,26 @@ def test_a_graph_goes_on_through_what_made_an_event_possible() -> None:
     assert {(edge.cause, edge.effect) for edge in cause_graph(past, 7, depth=1).edges} == {(2, 7), (6, 7)}
 
 
+def test_of_two_ways_to_an_event_the_slower_one_counts_also_where_a_clock_was_set_back() -> None:
+    """T-1 and T-2 wait for T-0, T-3 for both; T-2 was done last, on a machine whose clock was behind."""
+    past = story(
+        ("task.create", "T-1", "todo", ["T-0"]),
+        ("task.create", "T-2", "todo", ["T-0"]),
+        ("task.create", "T-3", "todo", ["T-1", "T-2"]),
+        ("task.create", "T-0", "done"),
+        ("review", "T-1", "done", ["T-0"]),
+        ("review", "T-2", "done", ["T-0"]),
+        ("claim", "T-3", "in_progress", ["T-1", "T-2"]),
+        times={
+            4: "2026-01-01T10:00:00Z",
+            5: "2026-01-01T10:30:00Z",
+            6: "2026-01-01T09:00:00Z",
+            7: "2026-01-01T09:20:00Z",
+        },
+    )
+    assert cause_graph(past, 4, depth=2).critical == (4, 5, 7)
+
+
 @given(pasts(), st.integers(0, 4), st.integers(1, 8))
 def test_a_graph_is_sound(past: MemoryPast, depth: int, nodes_max: int) -> None:
     for seq in range(1, past.head() + 1):

@@ -78,6 +78,12 @@ def test_a_patch_reads_as_git_writes_it() -> None:
     ]
 
 
+def test_a_long_rest_that_stayed_is_in_no_hunk() -> None:
+    rest = b"same\n" * 10
+    lines = patch_text("x.py", b"old\n" + rest, b"new\n" + rest).splitlines()
+    assert lines[-6:] == ["@@ -1,4 +1,4 @@", "-old", "+new", " same", " same", " same"]
+
+
 def test_what_git_cannot_apply_is_a_remark() -> None:
     assert patch_text("x", None, b"a") == "esaa: x may have changed; a content of it was not kept, or was erased.\n"
     assert patch_text("x", b"a", None).startswith("esaa: x may have changed")
